@@ -1,0 +1,92 @@
+# Everything a user types. `make` or `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# Compiled modules make each start of the command line twice as fast; pip's and Python's switches that
+# would forbid them are not for us.
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.10 || command -v python3)
+BIN := .venv/bin
+SOURCES := tick_pipeline tick_pipeline_tests benchmarks
+
+# The arguments of the aliases.
+SCENARIO ?= mixed
+DURATION ?= 60
+LOAD_DATA_MODE ?=
+MINUTES ?= 30
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 12) else f"Python 3.10 or 3.11 is needed; {sys.executable} is {sys.version.split()[0]}. Name one: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.spark: .venv/.installed
+	$(BIN)/python -m tick_pipeline.resources.spark_runtime
+	@touch $@
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.spark ## install into .venv, fetch the two jars once, build Spark's class archive
+
+.PHONY: demo
+demo: setup ## the whole pipeline once, on this machine (MINUTES=30 SCENARIO=mixed)
+	$(BIN)/tick-pipeline demo --minutes $(MINUTES) --scenario $(SCENARIO)
+
+.PHONY: produce
+produce: setup ## simulate ticks into the stream in real time (SCENARIO= DURATION=seconds)
+	$(BIN)/tick-pipeline produce --scenario $(SCENARIO) --duration $(DURATION)
+
+.PHONY: batch-run
+batch-run: setup ## candles of the last two hours (LOAD_DATA_MODE=parquet|spark|iceberg)
+	$(BIN)/tick-pipeline ohlc --start "$$(date -u -d @$$(($$(date +%s) - 3600)) +%Y-%m-%dT%H:00:00Z 2>/dev/null || date -u -r $$(($$(date +%s) - 3600)) +%Y-%m-%dT%H:00:00Z)" --end "$$(date -u +%Y-%m-%dT%H:%M:%SZ)" $(if $(LOAD_DATA_MODE),--load-data-mode $(LOAD_DATA_MODE))
+
+.PHONY: test
+test: setup ## every test but the long ones
+	$(BIN)/python -m pytest
+
+.PHONY: soak
+soak: setup ## the long tests: many kills, ten-minute runs
+	$(BIN)/python -m pytest -m soak --timeout 3600
+
+.PHONY: bench
+bench: setup ## speed and memory against peers, as ratios of one run
+	$(BIN)/python -m benchmarks
+
+.PHONY: check
+check: lint typecheck ## lint, types, boundaries
+	$(BIN)/lint-imports
+
+.PHONY: lint
+lint: .venv/.installed ## ruff: rules and format
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+.PHONY: format
+format: .venv/.installed ## mend what ruff can mend
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+.PHONY: typecheck
+typecheck: .venv/.installed ## pyright, strict
+	$(BIN)/pyright
+
+.PHONY: build-wheel
+build-wheel: .venv/.installed ## the wheel that a Glue job installs, into dist/
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+.PHONY: lock
+lock: .venv/.installed ## resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.10 --all-extras --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## remove .venv, build products and caches, never .tick_pipeline (that is: tick-pipeline reset)
+	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .coverage
+	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

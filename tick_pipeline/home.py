@@ -1,0 +1,186 @@
+"""HOME, the local deployment's state: where each part of it lies, its version, and its beginning."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tick_pipeline.errors import BusyError, HomeError
+from tick_pipeline.event_time import US_PER_HOUR, format_short, now_us, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERSION = 1
+_DAYS_BEFORE = 7
+
+
+@dataclass(frozen=True)
+class Home:
+    """An initialised HOME.
+
+    Attributes:
+        path: absolute.
+        partitions_start_us: first hour of the Dagster partitions, microseconds.
+    """
+
+    path: Path
+    partitions_start_us: int
+
+    @property
+    def stream(self) -> Path:
+        """The local stream: segments, merged segments, rejected records, consumers' positions."""
+        return self.path / "stream"
+
+    @property
+    def warehouse(self) -> Path:
+        """Root of the tables of both storage modes."""
+        return self.path / "warehouse"
+
+    @property
+    def catalog(self) -> Path:
+        """The Iceberg catalog, one SQLite file."""
+        return self.path / "catalog.db"
+
+    @property
+    def landing(self) -> Path:
+        """Checkpoints and leases of the delivery loop."""
+        return self.path / "landing"
+
+    @property
+    def labels(self) -> Path:
+        """What the simulator injected, one file per run."""
+        return self.path / "labels"
+
+    @property
+    def locks(self) -> Path:
+        """One lock file per thing that has one writer at a time."""
+        return self.path / "locks"
+
+    @property
+    def reports(self) -> Path:
+        """One JSON report per run of a job."""
+        return self.path / "reports"
+
+
+def marker_of(path: Path) -> Path:
+    """The file that makes a folder a HOME."""
+    return path / "home.json"
+
+
+def read_home(path: Path, *, partitions_start: str | None = None) -> Home | None:
+    """The HOME at `path`; None where there is none yet (absent, empty, or never finished).
+
+    Raises:
+        HomeError: the folder holds other things, or a HOME of another version.
+    """
+    path = path.expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise HomeError(f"{path} is a file; TICK_PIPELINE_HOME must name a folder")
+    marker = marker_of(path)
+    if not marker.exists():
+        strangers = _strangers(path)
+        if strangers:
+            raise HomeError(
+                f"{path} is no HOME of tick_pipeline and not empty (it holds {strangers[0]!r}); "
+                "name another folder with TICK_PIPELINE_HOME"
+            )
+        return None
+    try:
+        document: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+        version, start = document["version"], parse_instant(document["partitions_start"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HomeError(f"{marker} cannot be read ({error}); `tick-pipeline reset` begins anew") from error
+    if version != VERSION:
+        raise HomeError(
+            f"{path} is of version {version}, this tick_pipeline needs {VERSION}; keep it with the "
+            "older release, name another TICK_PIPELINE_HOME, or `tick-pipeline reset` to begin anew"
+        )
+    return Home(path, parse_instant(partitions_start) if partitions_start else start)
+
+
+def prepare_home(path: Path) -> Path:
+    """Create the folders of a HOME, without its marker; `finish_home` makes it one."""
+    path = path.expanduser().absolute()
+    try:
+        for name in ("stream", "warehouse", "landing", "labels", "locks", "reports"):
+            (path / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(f"{path} cannot be created: {error.strerror}; name another TICK_PIPELINE_HOME") from error
+    return path
+
+
+def finish_home(path: Path) -> Home:
+    """Write the marker, once everything else is there; from then on the folder is a HOME."""
+    start = now_us() // (24 * US_PER_HOUR) * 24 * US_PER_HOUR - _DAYS_BEFORE * 24 * US_PER_HOUR
+    write_atomically(
+        marker_of(path),
+        json.dumps({"version": VERSION, "partitions_start": format_short(start)}, indent=2),
+    )
+    return Home(path, start)
+
+
+def remove_home(path: Path) -> None:
+    """Delete a HOME, of any version, and nothing else.
+
+    Raises:
+        HomeError: the folder is no HOME.
+    """
+    path = path.expanduser().absolute()
+    if path.exists() and not marker_of(path).exists() and _strangers(path):
+        raise HomeError(f"{path} is no HOME of tick_pipeline; it was left as it is")
+    if path.exists():
+        marker_of(path).unlink(missing_ok=True)
+        shutil.rmtree(path)
+
+
+@contextmanager
+def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Iterator[None]:
+    """Hold an OS lock on a file; the system frees it when the process ends, however it ends.
+
+    Raises:
+        BusyError: another process held it for `wait_seconds`.
+    """
+    import time  # noqa: PLC0415
+
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
+    with lock.open("a+b") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise BusyError(
+                        f"another process holds {what} ({lock}); wait for it to end, then try again"
+                    ) from None
+                time.sleep(0.05)
+        yield
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file by a text so that a reader, or a crash, sees the old or the new one whole."""
+    temporary = path.with_name(f"_{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+def _strangers(path: Path) -> list[str]:
+    ours = {"stream", "warehouse", "landing", "labels", "locks", "reports"}
+    if not path.exists():
+        return []
+    return sorted(
+        item.name
+        for item in path.iterdir()
+        if item.name not in ours and not item.name.startswith(("catalog.db", "_home.json"))
+    )

@@ -1,0 +1,117 @@
+"""The only reader of the environment and of .env: one frozen object, prefix TICK_PIPELINE_."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tick_pipeline.errors import SettingsError
+from tick_pipeline.event_time import hour_floor, parse_instant
+from tick_pipeline.storage import StorageMode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "TICK_PIPELINE_"
+
+
+class Settings(BaseSettings):
+    """What a user can set; the environment wins over .env, .env over the defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    deployment: Literal["local", "aws"] = "local"
+    storage_modes: Annotated[tuple[StorageMode, ...], NoDecode] = tuple(StorageMode)
+    home: Path = Path(".tick_pipeline")
+    #: Jars, fetched once for every clone of this user.
+    cache: Path = Field(default_factory=lambda: _user_cache() / "tick_pipeline")
+    #: None: midnight seven days before HOME was initialised, kept there.
+    partitions_start: str | None = None
+
+    close_after_seconds: int = Field(default=600, ge=0)
+    lateness_seconds: int = Field(default=60, ge=0)
+
+    stream_shards: int = Field(default=4, ge=1, le=256)
+    stream_retention_hours: int = Field(default=24, ge=1, le=8760)
+
+    buffer_seconds: float = Field(default=60, gt=0)
+    buffer_mib: float = Field(default=64, gt=0)
+    buffer_records: int = Field(default=500_000, ge=1)
+
+    parquet_compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"
+    parquet_compression_level: int = Field(default=1, ge=1, le=22)
+    parquet_row_group_rows: int = Field(default=131_072, ge=1_000)
+    parquet_sort: Literal["symbol,event_ts", "event_ts", "none"] = "symbol,event_ts"
+
+    spark_master: str = Field(default="local[*]", min_length=1)
+    spark_driver_memory: str = Field(default="2g", pattern=r"^[1-9][0-9]*[mgMG]$")
+
+    @field_validator("storage_modes", mode="before")
+    @classmethod
+    def _split_modes(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        legal = [mode.value for mode in StorageMode]
+        unknown = [name for name in names if name not in legal]
+        if unknown or not names:
+            raise ValueError(f"must name one or both of {', '.join(legal)}")
+        return tuple(mode for mode in StorageMode if mode.value in names)
+
+    @field_validator("partitions_start")
+    @classmethod
+    def _whole_hour(cls, value: str | None) -> str | None:
+        if value is not None and (us := parse_instant(value)) != hour_floor(us):
+            raise ValueError("must be a whole UTC hour, as 2026-01-01T00:00:00Z")
+        return value
+
+    @model_validator(mode="after")
+    def _close_after_two_buffers(self) -> Settings:
+        if self.close_after_seconds < 2 * self.buffer_seconds:
+            raise ValueError(
+                f"{PREFIX}CLOSE_AFTER_SECONDS={self.close_after_seconds} must be at least twice "
+                f"{PREFIX}BUFFER_SECONDS={self.buffer_seconds:g}, or hours close before they landed"
+            )
+        return self
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment and .env once; `overrides` win over both.
+
+    Raises:
+        SettingsError: a value is not legal, or .env cannot be read.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_one_line(item) for item in error.errors())) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}") from error
+
+
+def process_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment for a child, with `extra` on top."""
+    return {**os.environ, **(extra or {})}
+
+
+def java_home_of_user() -> Path | None:
+    """The user's JAVA_HOME, if set."""
+    text = os.environ.get("JAVA_HOME", "")
+    return Path(text) if text else None
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _one_line(item: Any) -> str:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if not item["loc"]:
+        return message
+    return f"{PREFIX}{str(item['loc'][0]).upper()}={item['input']!r}: {message}"

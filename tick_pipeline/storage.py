@@ -1,0 +1,101 @@
+"""Where every table lies, in both storage modes: names, locations and partition paths, without I/O."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from tick_pipeline.event_time import as_datetime, parse_instant
+
+#: The Iceberg catalog's name in Spark and PyIceberg (a column of its SQLite file, so one for both).
+CATALOG = "lake"
+#: Hive keys of every Parquet table: strings, zero-padded, the UTC hour of the event.
+PARTITION_KEYS = ("year", "month", "day", "hour")
+
+RAW = "raw"
+TICKS = "ticks"
+TIMEFRAMES = {"1m": 60, "5m": 300}  # name -> seconds
+
+_PARTITION = re.compile(r"year=(\d{4})/month=(\d{2})/day=(\d{2})/hour=(\d{2})(?:/|$)")
+
+
+class StorageMode(str, Enum):
+    """The two ways in which each table is stored, side by side."""
+
+    ICEBERG = "iceberg"
+    PARQUET_PROJECTION = "parquet_projection"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class LoadDataMode(str, Enum):
+    """How the OHLC job reads raw (its `--LOAD_DATA_MODE`)."""
+
+    PARQUET = "parquet"
+    SPARK = "spark"
+    ICEBERG = "iceberg"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class ErrorType(str, Enum):
+    """The folders under a mode's error prefix, named as Firehose names them."""
+
+    PROCESSING_FAILED = "processing-failed"
+    FORMAT_CONVERSION_FAILED = "format-conversion-failed"
+    ICEBERG_FAILED = "iceberg-failed"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+DEFAULT_LOAD_DATA_MODE = {
+    StorageMode.ICEBERG: LoadDataMode.ICEBERG,
+    StorageMode.PARQUET_PROJECTION: LoadDataMode.PARQUET,
+}
+
+
+def candle_table(timeframe: str) -> str:
+    """Table of a timeframe's candles: `1m` -> `aggregated_1m`."""
+    return f"aggregated_{timeframe}"
+
+
+CANDLE_TABLES = tuple(candle_table(name) for name in TIMEFRAMES)
+#: Every stored table of a mode; the view `ticks` is made of `raw`.
+TABLES = (RAW, *CANDLE_TABLES)
+
+
+def table_location(warehouse: str, mode: StorageMode, table: str) -> str:
+    """`<warehouse>/<mode>/<table>`, for a path as for a URI."""
+    return f"{warehouse.rstrip('/')}/{mode}/{table}"
+
+
+def error_location(warehouse: str, mode: StorageMode, error_type: ErrorType) -> str:
+    """`<warehouse>/<mode>/_firehose_errors/<error-type>`."""
+    return f"{error_root(warehouse, mode)}/{error_type}"
+
+
+def error_root(warehouse: str, mode: StorageMode) -> str:
+    """`<warehouse>/<mode>/_firehose_errors`: what a mode could not convert."""
+    return f"{warehouse.rstrip('/')}/{mode}/_firehose_errors"
+
+
+def hour_partition(us: int) -> str:
+    """Partition path of the UTC hour of an event: `year=YYYY/month=MM/day=DD/hour=HH`."""
+    return as_datetime(us).strftime("year=%Y/month=%m/day=%d/hour=%H")
+
+
+def partition_hour(path: str) -> int | None:
+    """Start of the hour, in microseconds, that a path's partition keys name; None without keys."""
+    match = _PARTITION.search(path)
+    if match is None:
+        return None
+    year, month, day, hour = match.groups()
+    return parse_instant(f"{year}-{month}-{day}T{hour}:00:00Z")
+
+
+def iceberg_identifier(table: str, mode: StorageMode = StorageMode.ICEBERG) -> str:
+    """Name of an Iceberg table inside the catalog: `iceberg.raw`."""
+    return f"{mode}.{table}"
