@@ -1,0 +1,98 @@
+"""The Iceberg catalog of the local deployment: one SQLite file that PyIceberg, Spark and DuckDB share."""
+
+# PyIceberg's catalog and table objects are typed, its properties are not.
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import HourTransform
+
+from tick_pipeline.contracts.contract import table_contract
+from tick_pipeline.contracts.types import iceberg_schema
+from tick_pipeline.storage import (
+    CATALOG,
+    RAW,
+    TABLES,
+    StorageMode,
+    iceberg_identifier,
+    table_location,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Iceberg numbers partition fields from 1000. Source: https://iceberg.apache.org/spec/#partition-specs
+_PARTITION_FIELD_ID = 1000
+TABLE_PROPERTIES = {
+    # PyIceberg cannot write version 3.
+    "format-version": "2",
+    "commit.retry.num-retries": "20",
+    "commit.retry.min-wait-ms": "20",
+    # Landing commits often: without these, planning and the metadata folder grow with each commit.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
+    "write.parquet.compression-codec": "zstd",
+    "write.parquet.compression-level": "1",
+}
+
+
+def partition_column(table: str) -> str:
+    """The column whose UTC hour partitions the Iceberg table."""
+    return "event_ts" if table == RAW else "bucket_start"
+
+
+def catalog_uri(home_path: Path) -> str:
+    """SQLAlchemy's name of the catalog file."""
+    return f"sqlite:///{home_path / 'catalog.db'}?timeout=30"
+
+
+def warehouse_uri(home_path: Path) -> str:
+    """The warehouse as a URI, as Iceberg writes it into its metadata."""
+    return (home_path / "warehouse").as_uri()
+
+
+def open_catalog(home_path: Path) -> SqlCatalog:
+    """The catalog of a HOME, created where it is absent.
+
+    PyIceberg must create its tables, not Spark: Spark's own creation leaves every later write of
+    Spark's failing with SQLITE_BUSY_SNAPSHOT after a commit of PyIceberg's.
+    """
+    return SqlCatalog(
+        CATALOG,
+        uri=catalog_uri(home_path),
+        warehouse=warehouse_uri(home_path),
+        schema_version="v1",
+    )
+
+
+def create_tables(home_path: Path) -> None:
+    """Create the catalog and every Iceberg table that is not there yet, empty."""
+    catalog = open_catalog(home_path)
+    with closing(sqlite3.connect(home_path / "catalog.db")) as connection:
+        # Readers and one writer at a time then never wait for one another.
+        connection.execute("pragma journal_mode=wal")
+    catalog.create_namespace_if_not_exists(StorageMode.ICEBERG.value)
+    for table in TABLES:
+        schema = Schema.model_validate(iceberg_schema(table_contract(table)))
+        column = schema.find_field(partition_column(table))
+        catalog.create_table_if_not_exists(
+            iceberg_identifier(table),
+            schema,
+            location=table_location(warehouse_uri(home_path), StorageMode.ICEBERG, table),
+            partition_spec=PartitionSpec(
+                PartitionField(
+                    source_id=column.field_id,
+                    field_id=_PARTITION_FIELD_ID,
+                    transform=HourTransform(),
+                    name=f"{column.name}_hour",
+                )
+            ),
+            properties=TABLE_PROPERTIES,
+        )

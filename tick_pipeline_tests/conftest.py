@@ -1,0 +1,46 @@
+"""Fixtures for every test: settings and a HOME of its own, and the real trades where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tick_pipeline.home import Home
+from tick_pipeline.resources.local import open_home
+from tick_pipeline.settings import PREFIX, Settings, load_settings
+
+#: Names the file of real trades; unset, the file beside the checkout is taken if it is there.
+REAL_TRADES_VARIABLE = "TICK_PIPELINE_TEST_REAL_TRADES"
+_BESIDE = Path(__file__).parents[2] / "shared" / "data" / "trades_2014-09-17.csv.gz"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own TICK_PIPELINE_ variables must not change a test."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX) and name not in (f"{PREFIX}CACHE", REAL_TRADES_VARIABLE):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TZ", "UTC")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings whose HOME is a fresh folder."""
+    return load_settings(home=tmp_path / "home", _env_file=None)
+
+
+@pytest.fixture
+def home(settings: Settings) -> Home:
+    """An initialised HOME with all tables, empty."""
+    return open_home(settings)
+
+
+@pytest.fixture(scope="session")
+def real_trades() -> Path:
+    """43,581 real trades of three symbols."""
+    path = Path(os.environ.get(REAL_TRADES_VARIABLE) or _BESIDE)
+    if not path.exists():
+        pytest.skip(f"no real trades: set {REAL_TRADES_VARIABLE} to trades_2014-09-17.csv.gz")
+    return path
