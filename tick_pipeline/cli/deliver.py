@@ -1,0 +1,71 @@
+"""`deliver`: the stream into both raw tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tick_pipeline.cli.options import (
+    AsJson,
+    StorageModeOption,
+    chosen_modes,
+    local_home,
+    local_settings,
+    local_stream,
+)
+from tick_pipeline.cli.output import human_bytes, progress_bar, say, show_json, show_table
+from tick_pipeline.cli.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tick_pipeline.landing.delivery import DeliverySummary
+    from tick_pipeline.storage import StorageMode
+
+
+def deliver(
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until Ctrl-C, a flush every BUFFER_SECONDS.")
+    ] = False,
+    storage_mode: StorageModeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Drain the stream into both raw tables; what cannot be converted goes to the error prefix."""
+    from tick_pipeline.landing.delivery import deliver as run_delivery  # noqa: PLC0415
+
+    settings = local_settings()
+    modes = chosen_modes(settings, storage_mode)
+    home = local_home(settings)
+    stream = local_stream(home, settings)
+    with stop_on_signals() as stop, progress_bar("deliver") as bar:
+        summaries = run_delivery(
+            home,
+            settings,
+            stream,
+            modes=modes,
+            follow=follow,
+            on_progress=lambda progress: bar.update(progress.records, progress.expected),
+            stop=stop,
+        )
+    if as_json:
+        show_json({mode.value: summary for mode, summary in summaries.items()})
+        return
+    show_table(("what", *(mode.value for mode in summaries)), summary_rows(summaries))
+    say("next: tick-pipeline ohlc --start T --end T, or tick-pipeline query --file lateness")
+
+
+def summary_rows(summaries: Mapping[StorageMode, DeliverySummary]) -> list[tuple[Any, ...]]:
+    """Deliveries side by side, for people."""
+    every = list(summaries.values())
+    return [
+        ("records read", *(summary.records for summary in every)),
+        ("rows landed", *(summary.landed for summary in every)),
+        ("malformed, kept as errors", *(sum(summary.malformed.values()) for summary in every)),
+        ("invalid, kept in raw", *(sum(summary.invalid.values()) for summary in every)),
+        ("files", *(summary.files for summary in every)),
+        ("bytes", *(human_bytes(summary.bytes) for summary in every)),
+        ("hours touched", *(len(summary.hours) for summary in every)),
+        ("flushes", *(summary.flushes for summary in every)),
+        ("seconds", *(round(summary.seconds, 2) for summary in every)),
+    ]

@@ -1,0 +1,99 @@
+"""`ohlc`: candles of whole hours, by Spark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tick_pipeline.cli.options import (
+    AsJson,
+    StorageModeOption,
+    chosen_modes,
+    instant,
+    local_home,
+    local_settings,
+)
+from tick_pipeline.cli.output import human_bytes, progress_bar, say, show_json, show_table
+from tick_pipeline.errors import InputError
+from tick_pipeline.event_time import format_short, widen_to_hours
+from tick_pipeline.storage import TIMEFRAMES, LoadDataMode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tick_pipeline.spark.report import OhlcReport
+
+
+def ohlc(
+    start: Annotated[str, typer.Option(help="ISO 8601, UTC; widened to whole hours.")],
+    end: Annotated[str, typer.Option(help="ISO 8601, UTC, exclusive; widened to whole hours.")],
+    storage_mode: StorageModeOption = None,
+    load_data_mode: Annotated[
+        LoadDataMode | None,
+        typer.Option("--load-data-mode", help="How raw is read; each mode's own if not given."),
+    ] = None,
+    timeframes: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(TIMEFRAMES),
+    as_json: AsJson = False,
+) -> None:
+    """Recompute the candles of whole hours from raw; a rerun changes nothing."""
+    from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest  # noqa: PLC0415
+
+    settings = local_settings()
+    start_us, end_us = instant(start, "--start"), instant(end, "--end")
+    try:
+        first_us, last_us = widen_to_hours(start_us, end_us)
+    except ValueError as error:
+        raise InputError(f"--start, --end: {error}") from error
+    if (first_us, last_us) != (start_us, end_us):
+        say(f"widened to whole hours: {format_short(first_us)} .. {format_short(last_us)}")
+    request = OhlcRequest(
+        start_us=first_us,
+        end_us=last_us,
+        storage_modes=chosen_modes(settings, storage_mode),
+        load_data_mode=load_data_mode,
+        timeframes=parse_timeframes(timeframes),
+    )
+    home = local_home(settings)
+    with progress_bar("candles by Spark"):
+        reports = LocalSparkJobs(home, settings).run_ohlc(request)
+    if as_json:
+        show_json(reports)
+        return
+    show_table(
+        ("what", *(report.storage_mode for report in reports)), report_rows(reports)
+    )
+    say("next: tick-pipeline query --file latest_candles")
+
+
+def parse_timeframes(text: str) -> tuple[str, ...]:
+    """`1m,5m` as names, in the table's order.
+
+    Raises:
+        InputError: a timeframe is not known, or none is named.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in TIMEFRAMES]
+    if unknown or not names:
+        raise InputError(f"--timeframes {text!r}: name one or more of {', '.join(TIMEFRAMES)}")
+    return tuple(name for name in TIMEFRAMES if name in names)
+
+
+def report_rows(reports: Sequence[OhlcReport]) -> list[tuple[Any, ...]]:
+    """Runs of the job side by side, for people."""
+    timeframes = sorted({name for report in reports for name in report.candles})
+    return [
+        ("read as", *(report.load_data_mode for report in reports)),
+        ("rows read", *(report.rows for report in reports)),
+        ("invalid", *(report.invalid for report in reports)),
+        ("duplicates", *(report.duplicates for report in reports)),
+        ("conflicting duplicates", *(report.conflicting_duplicates for report in reports)),
+        *(
+            (f"candles {name}", *(report.candles.get(name) for report in reports))
+            for name in timeframes
+        ),
+        ("files read", *(report.files for report in reports)),
+        ("bytes read", *(human_bytes(report.bytes) for report in reports)),
+        ("read seconds", *(round(report.read_seconds, 2) for report in reports)),
+        ("seconds", *(round(report.seconds, 2) for report in reports)),
+    ]

@@ -1,0 +1,86 @@
+"""Options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tick_pipeline.errors import InputError, SettingsError
+from tick_pipeline.event_time import parse_instant
+from tick_pipeline.settings import Settings, load_settings
+from tick_pipeline.storage import StorageMode
+
+if TYPE_CHECKING:
+    from tick_pipeline.home import Home
+    from tick_pipeline.stream.segments import LocalStream
+
+AsJson = Annotated[bool, typer.Option("--json", help="The result as one JSON document.")]
+StorageModeOption = Annotated[
+    StorageMode | None, typer.Option("--storage-mode", help="One mode; both if not given.")
+]
+
+
+def local_settings() -> Settings:
+    """The settings, for a command that works on the local deployment.
+
+    Raises:
+        SettingsError: a setting is not legal, or names a deployment that this version cannot run.
+    """
+    settings = load_settings()
+    if settings.deployment != "local":
+        raise SettingsError(
+            f"TICK_PIPELINE_DEPLOYMENT={settings.deployment}: this version runs the local deployment "
+            "only; set it to local"
+        )
+    return settings
+
+
+def local_home(settings: Settings) -> Home:
+    """The HOME that the settings name, initialised if need be."""
+    from tick_pipeline.resources.local import open_home  # noqa: PLC0415
+
+    return open_home(settings)
+
+
+def chosen_modes(settings: Settings, mode: StorageMode | None) -> tuple[StorageMode, ...]:
+    """The one mode that was asked for, or every enabled one.
+
+    Raises:
+        InputError: the mode is switched off by TICK_PIPELINE_STORAGE_MODES.
+    """
+    if mode is None:
+        return settings.storage_modes
+    if mode not in settings.storage_modes:
+        enabled = ", ".join(settings.storage_modes)
+        raise InputError(
+            f"--storage-mode {mode} is switched off: TICK_PIPELINE_STORAGE_MODES={enabled}"
+        )
+    return (mode,)
+
+
+def instant(text: str, option: str) -> int:
+    """An ISO 8601 text of an option, as microseconds since the epoch.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise InputError(f"{option}: {error}") from error
+
+
+def local_stream(home: Home, settings: Settings) -> LocalStream:
+    """The stream of a HOME, with every enabled mode's delivery registered as its consumer.
+
+    Registered before anything is put, no retention can drop what a delivery has not read.
+    """
+    from tick_pipeline.stream.segments import LocalStream  # noqa: PLC0415
+
+    stream = LocalStream(
+        home.stream, shards=settings.stream_shards, retention_hours=settings.stream_retention_hours
+    )
+    for mode in settings.storage_modes:
+        stream.register(mode.value)
+    return stream

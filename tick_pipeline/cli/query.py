@@ -1,0 +1,133 @@
+"""`query`: read-only SQL in Athena's dialect, over the tables of both modes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from datetime import date, datetime, timezone
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tick_pipeline.cli.options import local_home, local_settings
+from tick_pipeline.cli.output import human_bytes, say, show_json, show_table
+from tick_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tick_pipeline.resources.query_engine import Estimate
+
+TABLE_ROWS = 100
+
+
+class Format(str, Enum):
+    """How rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def query(
+    sql: Annotated[str | None, typer.Argument(help="One SELECT, WITH, SHOW, DESCRIBE or EXPLAIN.")] = None,
+    file: Annotated[str | None, typer.Option(help="A query of this project, by name.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="A parameter of --file, as symbol=AAPL.")
+    ] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Tell partitions, files and bytes; run nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Query iceberg.ticks, parquet_projection.aggregated_1m and their sisters."""
+    from tick_pipeline.resources.query_engine import LocalQueryEngine  # noqa: PLC0415
+
+    if (sql is None) == (file is None):
+        raise InputError(f"query takes one SQL text, or --file with one of {', '.join(_names())}")
+    if param and file is None:
+        raise InputError("--param belongs to --file; write the values into the SQL text")
+    settings = local_settings()
+    engine = LocalQueryEngine(local_home(settings), settings)
+    parameters = dict(_parameter(text) for text in param or [])
+    form = Format.JSON if as_json else output_format
+    if estimate:
+        found = engine.estimate_file(file, parameters) if file else engine.estimate(sql or "")
+        _show_estimate(found, form)
+        return
+    result = engine.run_file(file, parameters) if file else engine.run(sql or "")
+    _write(result.table, form)
+
+
+def _names() -> list[str]:
+    from tick_pipeline.queries.catalogue import query_names  # noqa: PLC0415
+
+    return query_names()
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"--param {text!r}: write it as name=value")
+    return name.strip(), value
+
+
+def _show_estimate(estimate: Estimate, form: Format) -> None:
+    for warning in estimate.warnings:
+        say(f"warning: {warning}")
+    if form is Format.JSON:
+        show_json(estimate)
+        return
+    show_table(
+        ("table", "partitions", "of", "files", "bytes"),
+        [
+            (scan.table, scan.partitions, scan.partitions_total, scan.files, human_bytes(scan.bytes))
+            for scan in estimate.tables
+        ],
+        title="the query would read",
+    )
+
+
+def _write(table: pa.Table, form: Format) -> None:
+    columns = list(table.column_names)
+    if form is Format.TABLE:
+        rows = table.slice(0, TABLE_ROWS).to_pylist()
+        show_table(columns, [[_for_people(row[name]) for name in columns] for row in rows])
+        if table.num_rows > TABLE_ROWS:
+            say(f"{TABLE_ROWS} of {table.num_rows:,} rows; --format csv or json writes all")
+        return
+    batches = (batch.to_pylist() for batch in table.to_batches(max_chunksize=10_000))
+    if form is Format.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        for batch in batches:
+            writer.writerows([_exact(row[name]) for name in columns] for row in batch)
+        return
+    sys.stdout.write("[")
+    separator = "\n"
+    for batch in batches:
+        for row in batch:
+            document = {name: _exact(value) for name, value in row.items()}
+            sys.stdout.write(separator + json.dumps(document, default=str, allow_nan=False))
+            separator = ",\n"
+    sys.stdout.write("\n]\n")
+
+
+def _exact(value: Any) -> Any:
+    """A value that reads back exactly: repr of a double, ISO 8601 in UTC; JSON has no NaN."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, datetime):
+        moment = value.astimezone(timezone.utc) if value.tzinfo else value
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + ("Z" if value.tzinfo else "")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def _for_people(value: Any) -> Any:
+    return _exact(value) if isinstance(value, (datetime, date)) else value
