@@ -8,7 +8,6 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tick_pipeline.errors import BusyError, HomeError
@@ -16,6 +15,7 @@ from tick_pipeline.event_time import US_PER_HOUR, format_short, now_us, parse_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 VERSION = 1
 _DAYS_BEFORE = 7
@@ -96,7 +96,9 @@ def read_home(path: Path, *, partitions_start: str | None = None) -> Home | None
         document: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
         version, start = document["version"], parse_instant(document["partitions_start"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HomeError(f"{marker} cannot be read ({error}); `tick-pipeline reset` begins anew") from error
+        raise HomeError(
+            f"{marker} cannot be read ({error}); `tick-pipeline reset` begins anew"
+        ) from error
     if version != VERSION:
         raise HomeError(
             f"{path} is of version {version}, this tick_pipeline needs {VERSION}; keep it with the "
@@ -112,7 +114,9 @@ def prepare_home(path: Path) -> Path:
         for name in ("stream", "warehouse", "landing", "labels", "locks", "reports"):
             (path / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise HomeError(f"{path} cannot be created: {error.strerror}; name another TICK_PIPELINE_HOME") from error
+        raise HomeError(
+            f"{path} cannot be created: {error.strerror}; name another TICK_PIPELINE_HOME"
+        ) from error
     return path
 
 

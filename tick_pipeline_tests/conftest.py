@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tick_pipeline.home import Home
 from tick_pipeline.resources.local import open_home
 from tick_pipeline.settings import PREFIX, Settings, load_settings
+
+if TYPE_CHECKING:
+    from tick_pipeline.home import Home
 
 #: Names the file of real trades; unset, the file beside the checkout is taken if it is there.
 REAL_TRADES_VARIABLE = "TICK_PIPELINE_TEST_REAL_TRADES"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tick_pipeline.cli.options import AsJson
 from tick_pipeline.cli.output import show, show_json
 from tick_pipeline.errors import ContractError, WorkError
 
 if TYPE_CHECKING:
+    from tick_pipeline.cli.options import AsJson
     from tick_pipeline.contracts.contract import Contract
 
 app = typer.Typer(help="The record types: check their files, and a change of one.")
@@ -34,8 +34,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check the contract files; with --against, refuse a change that old data could not live with."""
-    from tick_pipeline.contracts.compatibility import incompatibilities  # noqa: PLC0415
-    from tick_pipeline.contracts.contract import contract_names, load_contract  # noqa: PLC0415
+    from tick_pipeline.contracts.compatibility import incompatibilities
+    from tick_pipeline.contracts.contract import contract_names, load_contract
 
     current = {name: load_contract(name) for name in contract_names()}
     problems: list[str] = []
@@ -57,7 +57,7 @@ def check(
 
 
 def _older(against: str) -> list[Contract]:
-    from tick_pipeline.contracts.contract import parse_contract  # noqa: PLC0415
+    from tick_pipeline.contracts.contract import parse_contract
 
     path = Path(against)
     if path.is_dir():
@@ -79,7 +79,9 @@ def _texts_of_revision(revision: str) -> dict[str, str]:
     try:
         listed = _git(folder, "ls-tree", "--name-only", revision, "./")
         names = [name for name in listed.splitlines() if name.endswith(".json")]
-        return {f"{revision}:{name}": _git(folder, "show", f"{revision}:./{name}") for name in names}
+        return {
+            f"{revision}:{name}": _git(folder, "show", f"{revision}:./{name}") for name in names
+        }
     except FileNotFoundError as error:
         raise ContractError(f"--against {revision}: git is not installed") from error
     except subprocess.CalledProcessError as error:

@@ -32,7 +32,7 @@ def deliver(
     as_json: AsJson = False,
 ) -> None:
     """Drain the stream into both raw tables; what cannot be converted goes to the error prefix."""
-    from tick_pipeline.landing.delivery import deliver as run_delivery  # noqa: PLC0415
+    from tick_pipeline.landing.delivery import deliver as run_delivery
 
     settings = local_settings()
     modes = chosen_modes(settings, storage_mode)

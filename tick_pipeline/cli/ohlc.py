@@ -37,7 +37,7 @@ def ohlc(
     as_json: AsJson = False,
 ) -> None:
     """Recompute the candles of whole hours from raw; a rerun changes nothing."""
-    from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest  # noqa: PLC0415
+    from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest
 
     settings = local_settings()
     start_us, end_us = instant(start, "--start"), instant(end, "--end")
@@ -60,9 +60,7 @@ def ohlc(
     if as_json:
         show_json(reports)
         return
-    show_table(
-        ("what", *(report.storage_mode for report in reports)), report_rows(reports)
-    )
+    show_table(("what", *(report.storage_mode for report in reports)), report_rows(reports))
     say("next: tick-pipeline query --file latest_candles")
 
 

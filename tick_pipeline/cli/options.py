@@ -38,7 +38,7 @@ def local_settings() -> Settings:
 
 def local_home(settings: Settings) -> Home:
     """The HOME that the settings name, initialised if need be."""
-    from tick_pipeline.resources.local import open_home  # noqa: PLC0415
+    from tick_pipeline.resources.local import open_home
 
     return open_home(settings)
 
@@ -76,7 +76,7 @@ def local_stream(home: Home, settings: Settings) -> LocalStream:
 
     Registered before anything is put, no retention can drop what a delivery has not read.
     """
-    from tick_pipeline.stream.segments import LocalStream  # noqa: PLC0415
+    from tick_pipeline.stream.segments import LocalStream
 
     stream = LocalStream(
         home.stream, shards=settings.stream_shards, retention_hours=settings.stream_retention_hours

@@ -27,7 +27,7 @@ def produce(
     as_json: AsJson = False,
 ) -> None:
     """Simulate ticks and put them into the stream, in real time or over a past period."""
-    from tick_pipeline.producer.simulate import SimulationRequest, run_simulation  # noqa: PLC0415
+    from tick_pipeline.producer.simulate import SimulationRequest, run_simulation
 
     settings = local_settings()
     request = SimulationRequest(

@@ -33,19 +33,23 @@ class Format(str, Enum):
 
 
 def query(
-    sql: Annotated[str | None, typer.Argument(help="One SELECT, WITH, SHOW, DESCRIBE or EXPLAIN.")] = None,
+    sql: Annotated[
+        str | None, typer.Argument(help="One SELECT, WITH, SHOW, DESCRIBE or EXPLAIN.")
+    ] = None,
     file: Annotated[str | None, typer.Option(help="A query of this project, by name.")] = None,
     param: Annotated[
         list[str] | None, typer.Option("--param", help="A parameter of --file, as symbol=AAPL.")
     ] = None,
-    output_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="How rows are written.")
+    ] = Format.TABLE,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Tell partitions, files and bytes; run nothing.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Query iceberg.ticks, parquet_projection.aggregated_1m and their sisters."""
-    from tick_pipeline.resources.query_engine import LocalQueryEngine  # noqa: PLC0415
+    from tick_pipeline.resources.query_engine import LocalQueryEngine
 
     if (sql is None) == (file is None):
         raise InputError(f"query takes one SQL text, or --file with one of {', '.join(_names())}")
@@ -64,7 +68,7 @@ def query(
 
 
 def _names() -> list[str]:
-    from tick_pipeline.queries.catalogue import query_names  # noqa: PLC0415
+    from tick_pipeline.queries.catalogue import query_names
 
     return query_names()
 
@@ -85,7 +89,13 @@ def _show_estimate(estimate: Estimate, form: Format) -> None:
     show_table(
         ("table", "partitions", "of", "files", "bytes"),
         [
-            (scan.table, scan.partitions, scan.partitions_total, scan.files, human_bytes(scan.bytes))
+            (
+                scan.table,
+                scan.partitions,
+                scan.partitions_total,
+                scan.files,
+                human_bytes(scan.bytes),
+            )
             for scan in estimate.tables
         ],
         title="the query would read",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,20 +11,27 @@ from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.event_time import format_instant
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def replay(
     file: Annotated[Path, typer.Argument(help="CSV, CSV.gz or Parquet, one trade a row.")],
     file_format: Annotated[
         str, typer.Option("--format", help="auto, generic, binance, taq or databento.")
     ] = "auto",
-    speed: Annotated[str, typer.Option(help="max, or as 1x or 60x of the tape's own time.")] = "max",
+    speed: Annotated[
+        str, typer.Option(help="max, or as 1x or 60x of the tape's own time.")
+    ] = "max",
     column_map: Annotated[
         str, typer.Option("--map", help="Columns by field, as event_time=TIME,price=PX.")
     ] = "",
     source: Annotated[
         str | None, typer.Option(help="Who numbered the trades; the file's content hash if absent.")
     ] = None,
-    symbol: Annotated[str | None, typer.Option(help="The symbol, where no column tells it.")] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="The symbol, where no column tells it.")
+    ] = None,
     timezone: Annotated[
         str, typer.Option(help="Of local exchange times (taq).")
     ] = "America/New_York",
@@ -35,7 +41,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Put the trades of a file into the stream; the same file twice gives the same ids."""
-    from tick_pipeline.producer.replay import (  # noqa: PLC0415
+    from tick_pipeline.producer.replay import (
         ReplayRequest,
         parse_map,
         replay_file,

@@ -16,9 +16,9 @@ def reset(
     as_json: AsJson = False,
 ) -> None:
     """Delete HOME: stream, tables, catalog, checkpoints. The next command begins anew."""
-    import sys  # noqa: PLC0415
+    import sys
 
-    from tick_pipeline.home import remove_home  # noqa: PLC0415
+    from tick_pipeline.home import remove_home
 
     settings = local_settings()
     path = settings.home.expanduser().absolute()

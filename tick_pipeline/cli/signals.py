@@ -17,7 +17,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C or SIGTERM sets while the block runs; a second Ctrl-C interrupts at once."""
     stop = threading.Event()
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()

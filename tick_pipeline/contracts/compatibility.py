@@ -48,9 +48,7 @@ def _field_problems(contract: str, before: Field, after: Field) -> list[str]:
             f"{_type_text(before)} to {_type_text(after)}"
         )
     if after.required and not before.required and after.default is None:
-        problems.append(
-            f"{contract}: the field {before.name} became required without a default"
-        )
+        problems.append(f"{contract}: the field {before.name} became required without a default")
     return problems
 
 

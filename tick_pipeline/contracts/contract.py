@@ -91,7 +91,9 @@ def load_contract(name: str) -> Contract:
     """
     resource = files(__package__).joinpath(f"{name}.json")
     if not resource.is_file():
-        raise ContractError(f"there is no contract {name!r}; there are {', '.join(contract_names())}")
+        raise ContractError(
+            f"there is no contract {name!r}; there are {', '.join(contract_names())}"
+        )
     return parse_contract(resource.read_text(encoding="utf-8"), where=f"{name}.json")
 
 
@@ -125,7 +127,9 @@ def parse_contract(text: str, *, where: str) -> Contract:
             fields=tuple(_parse_field(item, where) for item in document["fields"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ContractError(f"{where}: a member is missing or of a wrong kind: {error!r}") from error
+        raise ContractError(
+            f"{where}: a member is missing or of a wrong kind: {error!r}"
+        ) from error
     _refuse_contradictions(contract, where)
     return contract
 
@@ -169,11 +173,15 @@ def _refuse_contradictions(contract: Contract, where: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ContractError(f"{where}: {', '.join(twice)} stands twice")
-    references = (*contract.key, *contract.order) + tuple(
-        cast("str", rule.value)
-        for column in contract.fields
-        for rule in column.rules
-        if rule.name == "iso_of"
+    references = (
+        *contract.key,
+        *contract.order,
+        *tuple(
+            cast("str", rule.value)
+            for column in contract.fields
+            for rule in column.rules
+            if rule.name == "iso_of"
+        ),
     )
     unknown = sorted(set(references) - set(names))
     if unknown:

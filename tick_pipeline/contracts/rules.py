@@ -85,9 +85,7 @@ def valid_sql(
     contract: Contract, dialect: Dialect, *, expressions: Mapping[str, str] | None = None
 ) -> str:
     """The predicate `valid_tick`: never null, true when a row meets every rule."""
-    every = " and ".join(
-        claim.sql for claim in claims(contract, dialect, expressions=expressions)
-    )
+    every = " and ".join(claim.sql for claim in claims(contract, dialect, expressions=expressions))
     return f"coalesce({every}, false)"
 
 

@@ -33,9 +33,7 @@ def open_home(settings: Settings) -> Home:
 
         create_tables(path)
         for table in TABLES:
-            folder = table_location(
-                str(path / "warehouse"), StorageMode.PARQUET_PROJECTION, table
-            )
+            folder = table_location(str(path / "warehouse"), StorageMode.PARQUET_PROJECTION, table)
             Path(folder).mkdir(parents=True, exist_ok=True)
         finish_home(path)
     opened = read_home(path, partitions_start=settings.partitions_start)

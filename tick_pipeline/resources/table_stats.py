@@ -1,0 +1,92 @@
+"""What a stored table holds, from metadata alone: Parquet footers, or Iceberg's snapshot summary."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (pyarrow has no types)
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from tick_pipeline.storage import (
+    PARTITION_KEYS,
+    StorageMode,
+    error_root,
+    iceberg_identifier,
+    table_location,
+)
+
+if TYPE_CHECKING:
+    from tick_pipeline.home import Home
+
+
+@dataclass(frozen=True)
+class TableStats:
+    """One table: rows as stored, data files and their bytes, and the UTC hours that have any."""
+
+    mode: StorageMode
+    table: str
+    rows: int
+    files: int
+    bytes: int
+    hours: int
+
+
+def table_stats(home: Home, mode: StorageMode, table: str) -> TableStats:
+    """Count a table without reading its data."""
+    if mode is StorageMode.ICEBERG:
+        return _iceberg_stats(home, table)
+    return _parquet_stats(home, table)
+
+
+def error_objects(home: Home, mode: StorageMode) -> tuple[int, int]:
+    """How many error objects a mode holds, and their bytes."""
+    root = Path(error_root(str(home.warehouse), mode))
+    sizes = [path.stat().st_size for path in root.rglob("*") if _is_data(path, root)]
+    return len(sizes), sum(sizes)
+
+
+def _parquet_stats(home: Home, table: str) -> TableStats:
+    mode = StorageMode.PARQUET_PROJECTION
+    root = Path(table_location(str(home.warehouse), mode, table))
+    files = [
+        path
+        for path in root.glob("/".join(f"{key}=*" for key in PARTITION_KEYS) + "/*.parquet")
+        if _is_data(path, root)
+    ]
+    return TableStats(
+        mode,
+        table,
+        rows=sum(pq.read_metadata(path).num_rows for path in files),
+        files=len(files),
+        bytes=sum(path.stat().st_size for path in files),
+        hours=len({path.parent for path in files}),
+    )
+
+
+def _iceberg_stats(home: Home, table: str) -> TableStats:
+    from tick_pipeline.resources.iceberg import open_catalog  # noqa: PLC0415
+
+    mode = StorageMode.ICEBERG
+    opened = open_catalog(home.path).load_table(iceberg_identifier(table, mode))
+    snapshot = opened.current_snapshot()
+    if snapshot is None or snapshot.summary is None:
+        return TableStats(mode, table, 0, 0, 0, 0)
+    summary = snapshot.summary
+    return TableStats(
+        mode,
+        table,
+        rows=int(summary["total-records"] or 0),
+        files=int(summary["total-data-files"] or 0),
+        bytes=int(summary["total-files-size"] or 0),
+        hours=opened.inspect.partitions().num_rows,
+    )
+
+
+def _is_data(path: Path, root: Path) -> bool:
+    """Hive's rule: a name that begins with `_` or `.` is no data; so is a folder."""
+    return path.is_file() and not any(
+        part.startswith(("_", ".")) for part in path.relative_to(root).parts
+    )
