@@ -1,0 +1,1 @@
+"""Where ticks come from: simulated scenarios and replayed trade files, encoded and put into the stream."""
