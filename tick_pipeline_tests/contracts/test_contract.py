@@ -1,0 +1,82 @@
+"""The contract files are read whole, and a wrong one is refused with its place."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tick_pipeline.contracts.contract import (
+    Contract,
+    contract_names,
+    load_contract,
+    parse_contract,
+    table_contract,
+)
+from tick_pipeline.errors import ContractError
+
+FIELD = {"name": "a", "type": "int64", "required": True, "description": "a", "rules": []}
+
+
+def document(**changes: object) -> str:
+    return json.dumps(
+        {"name": "x", "grain": "a row", "key": ["a"], "order": ["a"], "fields": [FIELD]} | changes
+    )
+
+
+def test_the_tick_has_the_designed_columns_in_order() -> None:
+    assert load_contract("tick").field_names == (
+        "event_id",
+        "source",
+        "sequence",
+        "symbol",
+        "price",
+        "volume",
+        "event_ts",
+        "event_time",
+        "sent_ts",
+    )
+
+
+def test_the_candle_is_keyed_by_symbol_and_bucket() -> None:
+    candle = load_contract("candle")
+    assert candle.key == ("symbol", "bucket_start")
+    assert not candle.field("vwap").required
+
+
+def test_every_contract_that_ships_can_be_read() -> None:
+    assert contract_names() == ["candle", "tick"]
+    assert all(isinstance(load_contract(name), Contract) for name in contract_names())
+
+
+def test_raw_and_its_view_hold_ticks_and_the_aggregates_candles() -> None:
+    names = [table_contract(table).name for table in ("raw", "ticks", "aggregated_1m")]
+    assert names == ["tick", "tick", "candle"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "not JSON"),
+        ("{}", "missing"),
+        ("[]", "missing"),
+        (document(fields=[FIELD | {"type": "float"}]), "unknown type 'float'"),
+        (document(fields=[FIELD, FIELD]), "stands twice"),
+        (document(key=["b"]), "names no field: b"),
+        (document(fields=[FIELD | {"rules": [{"rule": "odd"}]}]), "unknown rule 'odd'"),
+        (document(fields=[FIELD | {"rules": [{"rule": "pattern", "value": 1}]}]), "cannot be 1"),
+        (
+            document(fields=[FIELD | {"rules": [{"rule": "iso_of", "value": "b"}]}]),
+            "names no field: b",
+        ),
+    ],
+)
+def test_a_wrong_contract_is_refused_with_its_place(text: str, complaint: str) -> None:
+    with pytest.raises(ContractError, match=complaint) as caught:
+        parse_contract(text, where="x.json")
+    assert str(caught.value).startswith("x.json: ")
+
+
+def test_an_unknown_contract_tells_the_known_ones() -> None:
+    with pytest.raises(ContractError, match="there are candle, tick"):
+        load_contract("quote")

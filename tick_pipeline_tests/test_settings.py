@@ -1,0 +1,76 @@
+"""Settings come from the environment, then .env, then the defaults; a wrong one is one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from tick_pipeline.errors import SettingsError
+from tick_pipeline.settings import Settings, load_settings
+from tick_pipeline.storage import StorageMode
+
+
+def test_the_environment_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "TICK_PIPELINE_BUFFER_SECONDS=5\nTICK_PIPELINE_STREAM_SHARDS=2\n"
+    )
+    monkeypatch.setenv("TICK_PIPELINE_BUFFER_SECONDS", "7")
+    settings = load_settings()
+    assert (settings.buffer_seconds, settings.stream_shards) == (7, 2)
+
+
+def test_one_storage_mode_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICK_PIPELINE_STORAGE_MODES", "parquet_projection")
+    assert load_settings().storage_modes == (StorageMode.PARQUET_PROJECTION,)
+
+
+def test_the_order_of_the_modes_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICK_PIPELINE_STORAGE_MODES", "parquet_projection, iceberg")
+    assert load_settings().storage_modes == tuple(StorageMode)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("DEPLOYMENT", "moon", "'local' or 'aws'"),
+        ("STORAGE_MODES", "hudi", "iceberg, parquet_projection"),
+        ("STORAGE_MODES", "", "iceberg, parquet_projection"),
+        ("BUFFER_SECONDS", "soon", "valid number"),
+        ("BUFFER_RECORDS", "0", "greater than or equal to 1"),
+        ("CLOSE_AFTER_SECONDS", "60", "at least twice"),
+        ("PARTITIONS_START", "2026-01-01T00:30:00Z", "whole UTC hour"),
+        ("PARTITIONS_START", "tomorrow", "ISO 8601"),
+        ("SPARK_DRIVER_MEMORY", "lots", "pattern"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_its_name_value_and_rule(
+    name: str, value: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"TICK_PIPELINE_{name}", value)
+    with pytest.raises(SettingsError, match=complaint) as caught:
+        load_settings()
+    assert f"TICK_PIPELINE_{name}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_are_frozen() -> None:
+    settings = load_settings()
+    with pytest.raises(ValidationError):
+        settings.buffer_seconds = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_example_file_names_every_setting_with_its_default() -> None:
+    """What a user copies must be what the code does without it."""
+    example = Path(__file__).parents[1] / ".env.example"
+    named = {
+        line.lstrip("# ").partition("=")[0].removeprefix("TICK_PIPELINE_").lower()
+        for line in example.read_text().splitlines()
+        if "TICK_PIPELINE_" in line
+    }
+    assert named == set(Settings.model_fields)
+    assert load_settings(_env_file=example) == load_settings(_env_file=None)
