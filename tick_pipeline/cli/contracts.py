@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tick_pipeline.cli.options import AsJson
 from tick_pipeline.cli.output import show, show_json
 from tick_pipeline.errors import ContractError, WorkError
 
 if TYPE_CHECKING:
-    from tick_pipeline.cli.options import AsJson
     from tick_pipeline.contracts.contract import Contract
 
 app = typer.Typer(help="The record types: check their files, and a change of one.")

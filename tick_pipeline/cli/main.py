@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, prog_name="tick-pipeline", standalone_mode=False)
         sys.stdout.flush()
     except TyperException as error:
-        return _complain(error.format_message(), error.exit_code)
+        return _complain(_usage_message(error), error.exit_code)
     except TickPipelineError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -92,6 +92,11 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
+def _usage_message(error: TyperException) -> str:
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    return f"{message}; --help lists what is allowed"
+
+
 def _described(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
@@ -103,3 +108,7 @@ def _keep_traceback() -> Path:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(traceback.format_exc())
     return Path(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -10,9 +11,6 @@ from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_
 from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.event_time import format_instant
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def replay(
