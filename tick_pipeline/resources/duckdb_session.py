@@ -1,0 +1,153 @@
+"""One DuckDB session: in memory, without network, that sees the relations of one statement and no other file."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# (duckdb and its extension packages have no types)
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from tick_pipeline.contracts.contract import table_contract
+from tick_pipeline.contracts.rules import Dialect
+from tick_pipeline.contracts.types import duckdb_columns
+from tick_pipeline.errors import RuntimeMissingError
+from tick_pipeline.queries.dialect import placeholders, to_duckdb
+from tick_pipeline.queries.relations import VIEWS
+from tick_pipeline.queries.views import view_sql
+from tick_pipeline.storage import PARTITION_KEYS, StorageMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlglot import exp
+    from typing_extensions import Self
+
+    from tick_pipeline.queries.relations import Relation
+
+#: In the order in which DuckDB needs them: Iceberg reads its manifests with avro.
+_EXTENSIONS = ("avro", "httpfs", "iceberg")
+
+
+class DuckDBSession:
+    """A connection with the relations of one statement as views; close it after use."""
+
+    def __init__(self) -> None:
+        self.connection = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "temp_directory": str(Path(tempfile.gettempdir()) / f"tick_pipeline_{os.getpid()}"),
+            }
+        )
+        # Timestamps are read, printed and cut to hours in the session's zone.
+        self.connection.execute("set timezone = 'UTC'")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def constant(
+        self, expression: exp.Expr, kind: type[int | str], values: Mapping[str, Any]
+    ) -> int | str | None:
+        """An expression without columns: an instant in microseconds, an integer or a text; or None."""
+        names = placeholders(expression)
+        text = to_duckdb(expression)
+        cast = (
+            f"try_cast({text} as varchar)"
+            if kind is str
+            else f"case when typeof({text}) like 'TIMESTAMP%' then epoch_us(try_cast({text} as timestamptz))"
+            # A fraction is no bound of whole microseconds.
+            f" when typeof({text}) like '%INT%' then try_cast({text} as bigint) end"
+        )
+        try:
+            row = self.connection.execute(
+                f"select {cast}",
+                {name: values[name] for name in names},
+            ).fetchone()
+        except (duckdb.Error, KeyError):
+            # Then the statement itself fails with DuckDB's message; here nothing is known.
+            return None
+        return row[0] if row and isinstance(row[0], kind) else None
+
+    def add_iceberg_table(self, table: str, metadata_location: str) -> None:
+        """Add `iceberg.<table>` as its current snapshot is."""
+        self._load_iceberg()
+        self._create(
+            StorageMode.ICEBERG, table, f"select * from iceberg_scan({_literal(metadata_location)})"
+        )
+
+    def add_parquet_table(self, table: str, paths: Sequence[str]) -> None:
+        """Add `parquet_projection.<table>` as the given files, or as an empty table without any."""
+        mode = StorageMode.PARQUET_PROJECTION
+        columns = duckdb_columns(table_contract(table), mode)
+        if paths:
+            # Selected by name: Spark and landing may write the columns in another order.
+            files = ", ".join(_literal(_without_globs(path)) for path in paths)
+            names = ", ".join((*columns, *PARTITION_KEYS))
+            text = (
+                f"select {names} from read_parquet([{files}], hive_partitioning = true, "
+                "hive_types_autocast = false, union_by_name = false)"
+            )
+        else:
+            typed = [
+                f"null::{kind} as {name}"
+                for name, kind in (columns | dict.fromkeys(PARTITION_KEYS, "varchar")).items()
+            ]
+            text = f"select {', '.join(typed)} where false"
+        self._create(mode, table, text)
+
+    def add_views(self, relations: Iterable[Relation]) -> None:
+        """Add `ticks` and `received` of those relations; their raw tables must be there."""
+        for relation in relations:
+            if relation.name in VIEWS:
+                text = view_sql(relation.name, relation.mode, Dialect.DUCKDB)
+                self._create(relation.mode, relation.name, text)
+
+    def lock(self, folder: Path) -> None:
+        """Nothing but files below `folder` can be read from now on, and no setting changes."""
+        allowed = ", ".join(_literal(f"{prefix}/") for prefix in (str(folder), folder.as_uri()))
+        self.connection.execute(f"set allowed_directories = [{allowed}]")
+        self.connection.execute("set enable_external_access = false")
+        self.connection.execute("set lock_configuration = true")
+
+    def _create(self, mode: StorageMode, name: str, text: str) -> None:
+        self.connection.execute(f"create schema if not exists {mode}")
+        self.connection.execute(f"create view {mode}.{name} as {text}")
+
+    def _load_iceberg(self) -> None:
+        for name in _EXTENSIONS:
+            path = _extension(name)
+            self.connection.execute(f"load {_literal(str(path))}")
+
+
+def _extension(name: str) -> Path:
+    package = import_module(f"duckdb_extension_{name}")
+    path = (
+        Path(str(package.__file__)).parent
+        / "extensions"
+        / f"v{duckdb.__version__}"
+        / f"{name}.duckdb_extension"
+    )
+    if not path.exists():
+        raise RuntimeMissingError(
+            f"DuckDB {duckdb.__version__} finds no extension {name} at {path}; "
+            f"install duckdb-extension-{name}=={duckdb.__version__}, as `make setup` does"
+        )
+    return path
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _without_globs(path: str) -> str:
+    """A path whose `*`, `?` and `[` stand for themselves in read_parquet."""
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in path)
