@@ -168,6 +168,7 @@ def replay_file(
         )
         if not loaded.rows and not stop.is_set():
             raise TradeFileError(f"{request.path} holds no trades: no row follows its column names")
+        # A reading that was stopped knows no hash; nothing is sent under it.
         source = request.source or f"file-{file.content_hash()[:_SOURCE_DIGITS]}"
         sending = _Sending(stream, loaded, on_progress, stop)
         read = time.monotonic()
@@ -212,6 +213,7 @@ class _Sending:
         self._on_progress = on_progress
         self._stop = stop
         self._sent = self._rejected = 0
+        self._finished = False
         self._symbols: set[str] = set()
         self._hours: set[int] = set()
         self._first_us: int | None = None
@@ -224,6 +226,7 @@ class _Sending:
                 return
             self._send(ticks)
             self._on_progress(ReplayProgress(self._loaded.rows, self._sent, expected))
+        self._finished = self._sent + self._rejected == expected
 
     def summary(self, layout: Layout, source: str, began: float, read: float) -> ReplaySummary:
         """The figures of the replay; `began` and `read` are readings of the monotonic clock."""
@@ -244,7 +247,7 @@ class _Sending:
             send_seconds=now - read,
             seconds=now - began,
             rate=self._sent / (now - began),
-            stopped=self._stop.is_set(),
+            stopped=not self._finished,
         )
 
     def _send(self, ticks: pa.Table) -> None:

@@ -109,7 +109,7 @@ def load_trades(
             BadRow(
                 item.row,
                 "wrong number of values",
-                f"has {item.values} values, the file {len(layout.names)} columns",
+                f"has {item.values} values where there are {len(layout.names)} columns",
             )
             for item in chunk.wrong_widths
         ]
@@ -214,7 +214,7 @@ class _Loading:
         if self._layout.format != "databento":
             return _number_sql("price_text")
         # Whole numbers count 1e-9 units; the point is set in the text, so that no digit is lost.
-        digits = "lpad(price_text, greatest(length(price_text), 10), '0')"
+        digits = "('000000000' || price_text)"
         fixed = f"{digits}[:-10] || '.' || {digits}[-9:]"
         return (
             f"case when regexp_full_match(price_text, '\\d+') then try_cast({fixed} as double) "
