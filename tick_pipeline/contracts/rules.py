@@ -34,8 +34,10 @@ _ISO_OF = {
     Dialect.SPARK: r"({column} rlike '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}[.][0-9]{{6}}Z$'"
     r" and unix_micros(cast({column} as timestamp)) = {of})",
     Dialect.DUCKDB: "{column} = strftime(make_timestamp({of}), '%Y-%m-%dT%H:%M:%S.%fZ')",
-    Dialect.ATHENA: "{column} = date_format(from_unixtime_nanos({of} * 1000),"
-    " '%Y-%m-%dT%H:%i:%s.%fZ')",
+    # Athena's date_format cuts %f to milliseconds.
+    # Source: https://trino.io/docs/current/functions/datetime.html#mysql-date-functions
+    Dialect.ATHENA: "{column} = date_format(from_unixtime(floor(({of}) / 1e6)) at time zone 'UTC',"
+    " '%Y-%m-%dT%H:%i:%s.') || lpad(cast(({of}) % 1000000 as varchar), 6, '0') || 'Z'",
 }
 _MATCHES = {
     Dialect.SPARK: "{column} rlike {value}",
