@@ -80,9 +80,9 @@ class DuckDBSession:
     def add_iceberg_table(self, table: str, metadata_location: str) -> None:
         """Add `iceberg.<table>` as its current snapshot is."""
         self._load_iceberg()
-        self._create(
-            StorageMode.ICEBERG, table, f"select * from iceberg_scan({_literal(metadata_location)})"
-        )
+        location = _literal(metadata_location)
+        text = f"select * from iceberg_scan({location})"  # noqa: S608  (of the catalog)
+        self._create(StorageMode.ICEBERG, table, text)
 
     def add_parquet_table(self, table: str, paths: Sequence[str]) -> None:
         """Add `parquet_projection.<table>` as the given files, or as an empty table without any."""
@@ -92,10 +92,8 @@ class DuckDBSession:
             # Selected by name: Spark and landing may write the columns in another order.
             files = ", ".join(_literal(_without_globs(path)) for path in paths)
             names = ", ".join((*columns, *PARTITION_KEYS))
-            text = (
-                f"select {names} from read_parquet([{files}], hive_partitioning = true, "
-                "hive_types_autocast = false, union_by_name = false)"
-            )
+            options = "hive_partitioning = true, hive_types_autocast = false"
+            text = f"select {names} from read_parquet([{files}], {options})"  # noqa: S608  (quoted)
         else:
             typed = [
                 f"null::{kind} as {name}"
