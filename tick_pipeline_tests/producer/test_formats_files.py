@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tick_pipeline.errors import TradeFileError
+from tick_pipeline.producer.formats.layout import resolve_layout
+from tick_pipeline.producer.formats.reader import open_trade_file
 from tick_pipeline_tests.producer.replay_helper import replay, tape
 
 DATA = Path(__file__).parent / "data"
@@ -289,20 +291,33 @@ def test_bad_rows_that_are_skipped_are_counted_by_reason_with_samples(tmp_path: 
     assert [tick["sequence"] for tick in ticks] == [1, 2, 3]
 
 
-def test_line_numbers_hold_across_blocks_and_bad_lines(
+def test_line_numbers_hold_wherever_blocks_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tick_pipeline.producer.formats.reader._BLOCK_BYTES", 300)
-    rows = [GOOD if number % 7 else "2024-01-02,A,1" for number in range(2, 400)]
-    path = tape(tmp_path / "trades.csv", [*rows, "2024-01-02,A,0,1"])
-    summary, ticks = replay(path, skip_invalid=True)
-    wrong = [number for number in range(2, 400) if number % 7 == 0]
-    assert summary.skipped == {"wrong number of values": len(wrong), "price is not above 0": 1}
-    assert summary.rows == 399
-    assert len(ticks) == 399 - len(wrong) - 1
-    assert [sample.row for sample in summary.samples] == wrong[:5]
-    tape(path, [GOOD] * 350 + ["", "2024-01-02,A,0,1", ""])
+    """Line ends fall on, before and behind the ends of blocks, and bad lines on each of them."""
+    rows = [GOOD if line % 7 else "2024-01-02,A,1" for line in range(2, 100)]
+    path = tape(tmp_path / "trades.csv", [*rows, "", GOOD, "", ""])
+    file = open_trade_file(path)
+    layout = resolve_layout(path.name, file.first_row, file_format="auto", columns={}, symbol=None)
+    for block_bytes in range(2 * len(GOOD), 4 * len(GOOD)):
+        monkeypatch.setattr("tick_pipeline.producer.formats.reader._BLOCK_BYTES", block_bytes)
+        chunks = list(file.chunks(layout))
+        numbers = [row for chunk in chunks if chunk.table for row in chunk.table["row"].to_pylist()]
+        wrong = [(item.row, item.values) for chunk in chunks for item in chunk.wrong_widths]
+        assert wrong == [(line, 3) for line in range(7, 100, 7)]
+        assert numbers == [line for line in range(2, 102) if line % 7 or line > 99]
+        assert len(chunks) > 10
+
+
+def test_a_file_of_many_blocks_is_judged_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tick_pipeline.producer.formats.reader._BLOCK_BYTES", 2000)
+    path = tape(tmp_path / "trades.csv", [GOOD] * 350 + ["", "2024-01-02,A,0,1", ""])
     assert refusal(path).startswith(", line 352: event_time is missing")
+    summary, ticks = replay(path, skip_invalid=True)
+    assert (summary.rows, len(ticks)) == (352, 350)
+    assert [sample.row for sample in summary.samples] == [352, 353]
 
 
 @pytest.mark.parametrize(

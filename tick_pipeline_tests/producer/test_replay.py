@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import secrets
 import signal
 import struct
@@ -286,7 +287,10 @@ def test_a_replay_killed_and_run_again_gives_every_trade_its_one_id(tmp_path: Pa
     _, expected = replay(path)
     root = tmp_path / "stream"
     child = subprocess.Popen(
-        [sys.executable, "-c", _KILLED, str(path), str(root)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _KILLED, str(path), str(root)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert child.stdout is not None
     with child.stdout:

@@ -182,16 +182,18 @@ class _Content:
 
     def is_empty(self) -> bool:
         """Whether nothing is left to read."""
-        if not self._rest:
-            self._rest = next(self._pieces, b"")
+        self._fill(1)
         return not self._rest
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes; none at the end."""
-        if self.is_empty():
-            return b""
+        """Exactly `size` bytes; fewer only at the end, since Arrow takes each answer for a block."""
+        self._fill(size)
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
+
+    def _fill(self, size: int) -> None:
+        while len(self._rest) < size and (piece := next(self._pieces, b"")):
+            self._rest += piece
 
     def close(self) -> None:
         """Nothing to do: who opened the file closes it."""
