@@ -1,0 +1,172 @@
+"""The market: one path per seed and symbol, whatever window of it is asked for."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tick_pipeline.event_time import MAX_EVENT_US, MIN_EVENT_US, US_PER_HOUR, US_PER_SECOND
+from tick_pipeline.producer.instruments import MAX_SYMBOLS, instruments, tick_sizes
+from tick_pipeline.producer.walk import STEADY, TREND, VOLATILE, Market, mean_activity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tick_pipeline.producer.walk import Trades
+
+START = 1_790_000_000
+START_US = START * US_PER_SECOND
+
+
+def market_of(kind: str = STEADY, *, symbols: int = 3, seed: int = 1) -> Market:
+    return Market(instruments(symbols), seed, [kind] * symbols)
+
+
+def trades_of(market: Market, seconds: int, rate: float) -> Trades:
+    end_us = START_US + seconds * US_PER_SECOND
+    return market.trades(START_US, end_us, rate, mean_activity(START_US, end_us))
+
+
+def returns_of(trades: Trades, symbol: int) -> NDArray[np.float64]:
+    ticks = trades.price_ticks[trades.symbol == symbol]
+    return np.diff(np.log(ticks))
+
+
+_SECOND = st.integers(MIN_EVENT_US // US_PER_SECOND, MAX_EVENT_US // US_PER_SECOND - 20_000)
+
+
+@settings(deadline=None)
+@given(
+    first=_SECOND,
+    before=st.integers(0, 9000),
+    length=st.integers(1, 5000),
+    after=st.integers(0, 5000),
+)
+def test_any_window_shows_the_same_path(first: int, before: int, length: int, after: int) -> None:
+    """A path is a function of time, not of where a run began."""
+    market = market_of()
+    inner = market.mid_prices(first + before, first + before + length)
+    outer = market.mid_prices(first, first + before + length + after)
+    assert np.array_equal(inner, outer[:, before : before + length + 1])
+
+
+@settings(deadline=None, max_examples=30)
+@given(cut=st.lists(st.integers(1, 20 * US_PER_SECOND - 1), max_size=5, unique=True))
+def test_a_window_cut_into_parts_has_the_same_trades(cut: list[int]) -> None:
+    market = market_of()
+    whole = market.trades(START_US, START_US + 20 * US_PER_SECOND, 100, 1.0)
+    edges = [START_US, *(START_US + at for at in sorted(cut)), START_US + 20 * US_PER_SECOND]
+    parts = [market.trades(a, b, 100, 1.0) for a, b in pairwise(edges)]
+    for name in ("symbol", "event_us", "price_ticks", "volume"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        symbol = np.concatenate([part.symbol for part in parts])
+        assert np.array_equal(joined[np.argsort(symbol, kind="stable")], getattr(whole, name))
+
+
+def test_runs_of_other_rates_and_symbols_trade_on_the_same_path() -> None:
+    few = market_of(symbols=1).mid_prices(START, START + 600)
+    many = market_of(symbols=40).mid_prices(START, START + 600)
+    assert np.array_equal(few[0], many[0])
+
+
+def test_another_seed_is_another_path() -> None:
+    assert not np.array_equal(
+        market_of(seed=1).mid_prices(START, START + 60),
+        market_of(seed=2).mid_prices(START, START + 60),
+    )
+
+
+def test_prices_stay_near_their_level_for_a_hundred_years() -> None:
+    """No path drifts away or to zero, since independent anchors tie it down."""
+    market = Market(instruments(MAX_SYMBOLS), 7, [VOLATILE] * MAX_SYMBOLS)
+    level = np.array([item.price for item in instruments(MAX_SYMBOLS)])
+    for second in range(MIN_EVENT_US // US_PER_SECOND, MAX_EVENT_US // US_PER_SECOND, 40_000_000):
+        share = market.mid_prices(second, second + 1)[:, 0] / level
+        assert 0.5 < share.min() < share.max() < 2
+
+
+def test_trades_are_sorted_inside_the_window_and_have_a_price_and_a_volume() -> None:
+    trades = trades_of(market_of(symbols=12), 300, 500)
+    order = np.lexsort((trades.event_us, trades.symbol))
+    assert np.array_equal(order, np.arange(len(order)))
+    assert trades.event_us.min() >= START_US
+    assert trades.event_us.max() < START_US + 300 * US_PER_SECOND
+    assert trades.price_ticks.min() >= 1
+    assert trades.volume.min() > 0
+
+
+@pytest.mark.parametrize("rate", [0.5, 60, 20_000])
+def test_the_rate_holds_in_the_mean(rate: float) -> None:
+    seconds = 100 if rate > 1000 else 3000
+    count = len(trades_of(market_of(symbols=10), seconds, rate).symbol)
+    assert count == pytest.approx(rate * seconds, rel=0.1)
+
+
+def test_a_day_is_busiest_at_the_open_and_the_close() -> None:
+    """The U of a session: more trades at its ends than at noon, fewest at night."""
+    market, day_us = market_of(), START_US - START_US % (24 * US_PER_HOUR)
+    counts = {
+        hour: len(
+            market.trades(
+                day_us + hour * US_PER_HOUR, day_us + (hour + 1) * US_PER_HOUR, 5, 1.0
+            ).symbol
+        )
+        for hour in (3, 13, 17, 19)
+    }
+    assert counts[3] < counts[17] < min(counts[13], counts[19])
+
+
+def test_volatile_moves_more_around_the_steady_path() -> None:
+    steady, volatile = market_of(), market_of(VOLATILE)
+    calm = np.diff(np.log(steady.mid_prices(START, START + 7200))).std(axis=1)
+    wild = np.diff(np.log(volatile.mid_prices(START, START + 7200))).std(axis=1)
+    assert (wild / calm > 2.5).all()
+    distance = np.log(
+        volatile.mid_prices(START, START + 7200) / steady.mid_prices(START, START + 7200)
+    )
+    assert np.abs(distance).max() < 0.05
+
+
+def test_a_trend_drifts_by_three_percent_an_hour() -> None:
+    ratio = np.log(
+        market_of(TREND).mid_prices(START, START + 3600)
+        / market_of().mid_prices(START, START + 3600)
+    )
+    slopes = np.abs(np.diff(ratio)) * 3600
+    assert np.median(slopes) == pytest.approx(0.03, rel=1e-3)
+
+
+def test_tails_are_fat_but_an_ordinary_day_raises_hardly_an_alarm() -> None:
+    """At most one return in 20,000 is five deviations of the ten minutes around it away."""
+    market, alarms, total = market_of(symbols=10), 0, 0
+    trades = trades_of(market, 3 * 3600, 60)
+    for symbol in range(10):
+        returns = returns_of(trades, symbol)
+        window = max(int(len(returns) / 18), 30)
+        blocks = returns[: len(returns) // window * window].reshape(-1, window)
+        alarms += int(
+            (np.abs(blocks - blocks.mean(axis=1)[:, None]) > 5 * blocks.std(axis=1)[:, None]).sum()
+        )
+        total += blocks.size
+    assert alarms <= total / 20_000
+
+
+def test_volatility_comes_in_regimes() -> None:
+    """Squared moves of neighbouring ten minutes are alike, those of other days are not."""
+    moves = np.diff(np.log(market_of(symbols=10).mid_prices(START, START + 86_400 * 3)))
+    levels = np.log(moves[:, : 432 * 600].reshape(10, 432, 600).std(axis=2))
+    levels -= levels.mean(axis=1)[:, None]
+    near = (levels[:, 1:] * levels[:, :-1]).mean() / levels.var()
+    assert near > 0.5
+
+
+def test_instruments_are_distinct_valid_and_always_the_same() -> None:
+    names = [item.symbol for item in instruments(MAX_SYMBOLS)]
+    assert len(set(names)) == MAX_SYMBOLS
+    assert instruments(20) == instruments(MAX_SYMBOLS)[:20]
+    assert tick_sizes(9)["BTC-USD"] == pytest.approx(0.1)
