@@ -19,6 +19,9 @@ def to_duckdb(tree: exp.Expr) -> str:
 
 
 def _translate(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.CountIf):
+        # DuckDB's count_if is null where there is no row, Athena's 0.
+        return exp.Count(this=exp.Case().when(node.this, exp.Literal.number(1)))
     if isinstance(node, exp.Anonymous):
         name = node.name.lower()
         if name == "checksum":
