@@ -128,8 +128,8 @@ class EventPlan:
                 effects.labels.append(label)
             if event.kind is EventKind.FLASH_CRASH:
                 _shape_crash(event, rows, effects.trades)
-            # The trade after the last one carries the return back.
-            effects.reserved[rows.start : rows.stop + 1] = True
+            # With the trades before and after, whose returns into and out of the event are known.
+            effects.reserved[max(rows.start - 1, 0) : rows.stop + 1] = True
 
     def _begin(
         self, event: Event, row: int, trades: Trades, baseline: Baseline

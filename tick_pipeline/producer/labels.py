@@ -1,4 +1,16 @@
-"""The labels of a run: what was injected, written before it is put."""
+"""The labels of a run: what was injected, one JSON object a line, written before it is put.
+
+Each has a `kind`; times are microseconds since the epoch, UTC.
+
+    run                  source, the request, start_us, end_us, tick_sizes; always the first line
+    spike, flash_crash   symbol, start_us, end_us (of its last trade, or planned), size_sigmas (its
+                         first return in deviations of the baseline, signed), sigma
+    halt                 symbol, start_us, end_us
+    duplicate            event_id, symbol, event_ts, sequence, conflicting
+    late                 event_id, symbol, event_ts, sequence, lateness_us
+    bad_record           of the tick that it stands for: event_id, symbol, event_ts, sequence; class
+                         (malformed or invalid), what (is wrong), reason (that landing will tell)
+"""
 
 from __future__ import annotations
 
