@@ -93,7 +93,7 @@ class ReplaySummary:
         sent: ticks that the stream accepted.
         rejected: ticks that the stream refused, too large for a record.
         skipped: bad rows that were left out, by reason.
-        samples: the first of them.
+        samples: the first bad row of each reason.
         symbols: sorted.
         first_us: first event time of what was sent, microseconds; None when nothing was.
         last_us: last event time, likewise.
@@ -238,7 +238,7 @@ class _Sending:
             sent=self._sent,
             rejected=self._rejected,
             skipped=self._loaded.skipped,
-            samples=tuple(self._loaded.samples),
+            samples=tuple(self._loaded.samples.values()),
             symbols=tuple(sorted(self._symbols)),
             first_us=self._first_us,
             last_us=self._last_us,

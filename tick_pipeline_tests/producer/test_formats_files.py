@@ -287,7 +287,11 @@ def test_bad_rows_that_are_skipped_are_counted_by_reason_with_samples(tmp_path: 
         "symbol is not 1-32 of A-Z a-z 0-9 . - / _": 1,
         "price is not above 0": 2,
     }
-    assert [sample.row for sample in summary.samples] == [3, 4, 6, 8]
+    assert [(sample.row, sample.detail) for sample in summary.samples] == [
+        (4, "has 3 values where there are 4 columns"),
+        (6, "symbol 'A:' is not 1-32 of A-Z a-z 0-9 . - / _"),
+        (3, "price '0' is not above 0"),
+    ]
     assert [tick["sequence"] for tick in ticks] == [1, 2, 3]
 
 
@@ -302,7 +306,7 @@ def test_line_numbers_hold_wherever_blocks_end(
     for block_bytes in range(2 * len(GOOD), 4 * len(GOOD)):
         monkeypatch.setattr("tick_pipeline.producer.formats.reader._BLOCK_BYTES", block_bytes)
         chunks = list(file.chunks(layout))
-        numbers = [row for chunk in chunks if chunk.table for row in chunk.table["row"].to_pylist()]
+        numbers = [row for chunk in chunks for row in chunk.table["row"].to_pylist()]
         wrong = [(item.row, item.values) for chunk in chunks for item in chunk.wrong_widths]
         assert wrong == [(line, 3) for line in range(7, 100, 7)]
         assert numbers == [line for line in range(2, 102) if line % 7 or line > 99]

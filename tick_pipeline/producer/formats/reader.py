@@ -48,12 +48,11 @@ class Chunk:
 
     Attributes:
         table: `row` (int64, from 1; in a CSV file the line, that of the names included) and the
-            layout's columns as c0, c1, …: strings of a CSV file, typed values of a Parquet file;
-            None where only lines without a place in it are left.
+            layout's columns as c0, c1, …: strings of a CSV file, typed values of a Parquet file.
         wrong_widths: lines that have no place in the table.
     """
 
-    table: pa.Table | None
+    table: pa.Table
     wrong_widths: list[WrongWidth]
 
 
@@ -257,7 +256,9 @@ def _numbered(reader: Any, wrong: list[WrongWidth], *, first: int) -> Iterator[C
         rows = numbers[~np.isin(numbers, skipped)][: batch.num_rows]
         first = int(rows[-1]) + 1 if len(rows) else first
         yield Chunk(_table(pa.array(rows), [_text(column) for column in batch.columns]), found)
-    yield Chunk(None, wrong)
+    if wrong:
+        nothing = [pa.array([], pa.string()) for _ in reader.schema]
+        yield Chunk(_table(pa.array([], pa.int64()), nothing), wrong)
 
 
 def _text(column: Any) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tick_pipeline.producer.formats.layout import Layout
-    from tick_pipeline.producer.formats.reader import TradeFile
+    from tick_pipeline.producer.formats.reader import Chunk, TradeFile
 
 #: The table that `load_trades` fills; event_id and sequence where the file's own are taken.
 TRADES = "trades"
@@ -34,7 +34,6 @@ _MAX_INT64 = 2**63 - 1
 #: Databento: https://databento.com/docs/standards-and-conventions/common-fields-enums-types
 _UNDEFINED_PRICE = str(_MAX_INT64)
 _REPLACEMENT = "chr(65533)"  # what a byte that is not UTF-8 was read as
-_SAMPLES = 5
 _SHOWN_CHARACTERS = 60
 
 
@@ -54,17 +53,17 @@ class Loaded:
     Attributes:
         rows: rows of the file, bad ones included.
         skipped: bad rows by reason, in the order in which the reasons were met.
-        samples: the first bad rows.
+        samples: the first bad row of each reason.
     """
 
     rows: int = 0
     skipped: dict[str, int] = field(default_factory=dict[str, int])
-    samples: list[BadRow] = field(default_factory=list[BadRow])
+    samples: dict[str, BadRow] = field(default_factory=dict[str, BadRow])
 
-    def skip(self, bad: BadRow, count: int = 1) -> None:
-        """Count bad rows of one reason, of which one is shown."""
+    def skip(self, bad: BadRow, count: int) -> None:
+        """Count bad rows of one reason, of which the first one is given."""
         self.skipped[bad.reason] = self.skipped.get(bad.reason, 0) + count
-        self.samples = sorted([*self.samples, bad], key=lambda item: item.row)[:_SAMPLES]
+        self.samples.setdefault(bad.reason, bad)
 
 
 @dataclass(frozen=True)
@@ -105,28 +104,17 @@ def load_trades(
     for chunk in file.chunks(layout):
         if stop.is_set():
             break
-        bad = [
-            BadRow(
-                item.row,
-                "wrong number of values",
-                f"has {item.values} values where there are {len(layout.names)} columns",
-            )
-            for item in chunk.wrong_widths
-        ]
-        counted: list[tuple[BadRow, int]] = [(item, 1) for item in bad]
-        if chunk.table is not None:
-            loaded.rows += chunk.table.num_rows
-            counted += loading.insert(chunk.table)
-        loaded.rows += len(bad)
-        if counted and not skip_invalid:
-            first = min((item for item, _ in counted), key=lambda item: item.row)
+        bad = [*_wrong_widths(chunk, layout), *loading.insert(chunk.table)]
+        if bad and not skip_invalid:
+            first = min((item for item, _ in bad), key=lambda item: item.row)
             where = "row" if file.kind == "parquet" else "line"
             raise TradeFileError(
                 f"{file.path}, {where} {first.row}: {first.detail}; correct it, "
                 "or leave bad rows out with --skip-invalid; nothing was sent"
             )
-        for item, count in counted:
+        for item, count in bad:
             loaded.skip(item, count)
+        loaded.rows += chunk.table.num_rows + len(chunk.wrong_widths)
         on_rows(loaded.rows)
     return loaded
 
@@ -242,6 +230,14 @@ class _Loading:
             f"{problem.field} {problem.reason}",
             f"{label}{field_name}{shown} {problem.reason}",
         )
+
+
+def _wrong_widths(chunk: Chunk, layout: Layout) -> list[tuple[BadRow, int]]:
+    if not chunk.wrong_widths:
+        return []
+    first = chunk.wrong_widths[0]
+    detail = f"has {first.values} values where there are {len(layout.names)} columns"
+    return [(BadRow(first.row, "wrong number of values", detail), len(chunk.wrong_widths))]
 
 
 def _problems(layout: Layout) -> list[_Problem]:
