@@ -122,7 +122,7 @@ class _Cursor:
 
     def _next(self) -> pa.Table | None:
         table = next(self._tables, None)
-        if table is None and self._after != self._end:
+        if table is None and (self._end is None or self._after != self._end):
             self._tables = iter(
                 self._stream.read(
                     self.shard_id,

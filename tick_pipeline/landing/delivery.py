@@ -260,13 +260,21 @@ class _Delivery:
             elif not follow:
                 return
             else:
+                self._settle()
                 self._stop.wait(min(_POLL_SECONDS, wait_seconds / 4))
+            if not self._sinks:
+                return
             if first_at is not None and time.monotonic() - first_at >= wait_seconds:
                 return
 
     def _submit(self, modes: list[StorageMode], batch: Batch) -> None:
         self._in_writing = batch.records
         self._writing = {mode: self._threads.submit(self._flush, mode, batch) for mode in modes}
+
+    def _settle(self) -> None:
+        """Count the flush under way if it is done, and see what failed, without waiting for it."""
+        if all(future.done() for future in self._writing.values()):
+            self._wait()
 
     def _wait(self) -> None:
         """Until the flush under way is done in every mode; a mode that failed gets no more."""
