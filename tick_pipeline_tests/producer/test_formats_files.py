@@ -313,6 +313,14 @@ def test_line_numbers_hold_wherever_blocks_end(
         assert len(chunks) > 10
 
 
+def test_a_file_of_wrong_widths_only_is_told(tmp_path: Path) -> None:
+    path = tape(tmp_path / "trades.csv", ["2024-01-02,A,1"] * 3)
+    assert refusal(path).startswith(", line 2: has 3 values where there are 4 columns")
+    summary, ticks = replay(path, skip_invalid=True)
+    assert (summary.rows, ticks) == (3, [])
+    assert summary.skipped == {"wrong number of values": 3}
+
+
 def test_a_file_of_many_blocks_is_judged_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

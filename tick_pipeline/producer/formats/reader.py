@@ -250,7 +250,7 @@ def _numbered(reader: Any, wrong: list[WrongWidth], *, first: int) -> Iterator[C
     skipped = np.array([], dtype=np.int64)
     for batch in reader:
         found = wrong.copy()
-        wrong.clear()
+        del wrong[: len(found)]  # not clear(): Arrow may be parsing the next block
         skipped = np.append(skipped[skipped >= first], [item.row for item in found])
         numbers = np.arange(first, first + batch.num_rows + len(skipped), dtype=np.int64)
         rows = numbers[~np.isin(numbers, skipped)][: batch.num_rows]
