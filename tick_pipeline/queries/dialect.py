@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
+#: Athena writes a blank before an offset, DuckDB none.
+_OFFSET = re.compile(r"(?<=[\d:]) ([+-]\d\d:\d\d)$")
 #: Functions of Athena whose DuckDB twin has another name and the same meaning.
 _RENAMED = {"is_finite": "isfinite", "is_infinite": "isinf"}
 
@@ -22,6 +26,8 @@ def _translate(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.CountIf):
         # DuckDB's count_if is null where there is no row, Athena's 0.
         return exp.Count(this=exp.Case().when(node.this, exp.Literal.number(1)))
+    if isinstance(node, exp.Literal) and node.is_string and isinstance(node.parent, exp.Cast):
+        return exp.Literal.string(_OFFSET.sub(r"\1", node.name))
     if isinstance(node, exp.Anonymous):
         name = node.name.lower()
         if name == "checksum":

@@ -10,7 +10,7 @@ reading, never rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -25,9 +25,13 @@ from tick_pipeline.event_time import (
 from tick_pipeline.storage import PARTITION_KEYS, StorageMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tick_pipeline.queries.reader import Source
+
+    #: Computes an expression without columns: an instant in microseconds or an integer, or a text; None
+    #: where it has no such value.
+    Evaluate = Callable[[exp.Expr, type[int | str]], int | str | None]
 
 _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.GT: exp.LT,
@@ -37,14 +41,6 @@ _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.EQ: exp.EQ,
 }
 _MOVING = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Anonymous, exp.Rand)
-
-
-class Evaluate(Protocol):
-    """Computes an expression without columns: microseconds of an instant, an integer, or a text."""
-
-    def __call__(self, expression: exp.Expr, kind: type[int | str]) -> int | str | None:
-        """The value; None where it has none."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -120,8 +116,8 @@ def _times(source: Source, evaluate: Evaluate) -> TimeRange:
     alias = source.node.alias_or_name
     alone = isinstance(source.node.parent, exp.From) and not select.args.get("joins")
     found, keys = TimeRange(), dict[str, str]()
-    for condition in where.this.flatten() if isinstance(where.this, exp.And) else [where.this]:
-        for column, operator, value in _comparisons(condition.unnest()):
+    for condition in _conjuncts(where.this):
+        for column, operator, value in _comparisons(condition):
             if column.table != alias and not (alone and not column.table):
                 continue
             found = found.intersect(_bound(source, column.name.lower(), operator, value, evaluate))
@@ -129,6 +125,15 @@ def _times(source: Source, evaluate: Evaluate) -> TimeRange:
                 text = evaluate(value, str)
                 keys[column.name.lower()] = str(text)
     return found.intersect(_times_of_keys(keys)) if source.relation.has_keys else found
+
+
+def _conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
+    bare = condition.unnest()
+    if isinstance(bare, exp.And):
+        for part in (bare.left, bare.right):
+            yield from _conjuncts(part)
+    else:
+        yield bare
 
 
 def _comparisons(

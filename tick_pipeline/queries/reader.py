@@ -130,7 +130,8 @@ def _parse_message(error: SqlglotError) -> str:
     if "line" not in first:
         return f"the SQL cannot be read: {' '.join(_ANSI.sub('', str(error)).split())}"
     # The parser shows its own object there; the text follows anyway.
-    what = str(first["description"]).partition(" but got <")[0].rstrip(".")
+    what = str(first["description"]).partition(" but got <")[0]
+    what = re.sub(r" for <class '[^']*'>", "", what).rstrip(".")
     return f"line {first['line']}, column {first['col']}: {what}, at {first['highlight']!r}"
 
 

@@ -40,7 +40,6 @@ _RETURNS: dict[type[exp.Expr], dict[str, Any]] = Athena.EXPRESSION_METADATA | {
 }
 _ANONYMOUS = {
     "format_datetime": "DuckDB has no Joda formats; use date_format",
-    "parse_datetime": "DuckDB has no Joda formats; use from_iso8601_timestamp",
     "to_iso8601": "DuckDB prints other decimals; use date_format",
     "checksum": "its value differs between the engines; storage_parity_ticks compares with it",
     "millisecond": "DuckDB counts the seconds in; use date_format or to_unixtime",
@@ -196,6 +195,7 @@ _RULES: tuple[tuple[type[exp.Expr], Callable[[exp.Expr], str | None]], ...] = (
     (exp.ApproxQuantile, _always("the approximations differ")),
     (exp.RegexpExtract, _always("without a match Athena gives null, DuckDB ''; use regexp_like")),
     (exp.SplitPart, _always("past the end Athena gives null, DuckDB ''; use strpos and substr")),
+    (exp.ParseDatetime, _always("DuckDB has no Joda formats; use from_iso8601_timestamp")),
     (exp.Format, _always("the engines' format letters differ; use ||")),
     (exp.TimeToStr, _time_format),
     (exp.StrToTime, _time_format),

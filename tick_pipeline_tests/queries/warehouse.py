@@ -65,9 +65,7 @@ def land(home: Home, records: Sequence[dict[str, Any]], modes: Sequence[StorageM
             _append(home, mode, "raw", hour_us, values)
 
 
-def store_candles(
-    home: Home, timeframe: str, candles: pd.DataFrame, modes: Sequence[StorageMode]
-) -> None:
+def store_candles(home: Home, timeframe: str, candles: Any, modes: Sequence[StorageMode]) -> None:
     """Append candles to aggregated_<timeframe>, one file for each hour."""
     for hour_us, rows in candles.groupby(candles["first_us"].map(hour_floor)):
         values = [
@@ -78,7 +76,7 @@ def store_candles(
             _append(home, mode, candle_table(timeframe), hour_us, values)
 
 
-def candles_of(records: Sequence[dict[str, Any]], minutes: int = 1) -> pd.DataFrame:
+def candles_of(records: Sequence[dict[str, Any]], minutes: int = 1) -> Any:
     """The candles of valid, de-duplicated ticks: the plain pandas recompute."""
     kept = distinct_ticks(records)
     bucket = kept["event_ts"] // (minutes * 60_000_000) * (minutes * 60_000_000)
@@ -104,11 +102,11 @@ def candles_of(records: Sequence[dict[str, Any]], minutes: int = 1) -> pd.DataFr
     return found[list(load_contract("candle").field_names)]
 
 
-def distinct_ticks(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def distinct_ticks(records: Sequence[dict[str, Any]]) -> Any:
     """Valid ticks in the total order, each once."""
     contract = load_contract("tick")
     valid = [record for record in records if broken_rule(contract, record) is None]
-    frame = pd.DataFrame(valid, columns=list(contract.field_names))
+    frame: Any = pd.DataFrame.from_records(valid, columns=[*contract.field_names])
     return frame.sort_values(ORDER).drop_duplicates(list(contract.key), keep="first")
 
 
