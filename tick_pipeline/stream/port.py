@@ -1,5 +1,7 @@
 """The stream as every part sees it; local segments implement it, as Kinesis will."""
 
+# pyarrow has no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 from dataclasses import dataclass

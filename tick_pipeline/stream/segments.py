@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from tick_pipeline.stream.port import Position
 
 _VERSION = 1
+_MAINTENANCE_WAIT_SECONDS = 10.0
 
 
 class LocalStream:
@@ -274,7 +275,11 @@ class LocalStream:
 
     @contextmanager
     def _maintenance(self) -> Generator[None]:
-        with exclusive(self.root / "_maintenance.lock", what="the stream's maintenance"):
+        with exclusive(
+            self.root / "_maintenance.lock",
+            what="the stream's maintenance",
+            wait_seconds=_MAINTENANCE_WAIT_SECONDS,
+        ):
             remove_leftovers(self.root)
             yield
 
