@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _DAYS_BEFORE = 7
+_FOLDERS = ("stream", "warehouse", "landing", "labels", "locks", "reports", "spark")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def prepare_home(path: Path) -> Path:
     """Create the folders of a HOME, without its marker; `finish_home` makes it one."""
     path = path.expanduser().absolute()
     try:
-        for name in ("stream", "warehouse", "landing", "labels", "locks", "reports"):
+        for name in _FOLDERS:
             (path / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HomeError(
@@ -145,8 +146,10 @@ def remove_home(path: Path) -> None:
 
 
 @contextmanager
-def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Iterator[None]:
+def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Iterator[int]:
     """Hold an OS lock on a file; the system frees it when the process ends, however it ends.
+
+    Yields the file's descriptor: a child that inherits it holds the lock, too.
 
     Raises:
         BusyError: another process held it for `wait_seconds`.
@@ -166,7 +169,7 @@ def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Iterator[
                         f"another process holds {what} ({lock}); wait for it to end, then try again"
                     ) from None
                 time.sleep(0.05)
-        yield
+        yield handle.fileno()
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -180,11 +183,10 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _strangers(path: Path) -> list[str]:
-    ours = {"stream", "warehouse", "landing", "labels", "locks", "reports"}
     if not path.exists():
         return []
     return sorted(
         item.name
         for item in path.iterdir()
-        if item.name not in ours and not item.name.startswith(("catalog.db", "_home.json"))
+        if item.name not in _FOLDERS and not item.name.startswith(("catalog.db", "_home.json"))
     )

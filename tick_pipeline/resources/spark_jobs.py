@@ -1,0 +1,181 @@
+"""Running Spark jobs: the port, and its local adapter, a subprocess that never outlives its caller."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from tick_pipeline.errors import SparkJobError
+from tick_pipeline.event_time import format_short
+from tick_pipeline.home import exclusive
+from tick_pipeline.resources.iceberg import warehouse_uri
+from tick_pipeline.resources.spark_runtime import (
+    class_archive_options,
+    jar_paths,
+    spark_environment,
+)
+from tick_pipeline.spark.report import OhlcReport, parse_reports
+from tick_pipeline.spark.session import local_conf
+from tick_pipeline.storage import LoadDataMode, StorageMode, candle_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tick_pipeline.home import Home
+    from tick_pipeline.settings import Settings
+
+_OHLC_MODULE = "tick_pipeline.spark.jobs.ohlc"
+_LOCK_WAIT_SECONDS = 10.0
+_REPORT_FILES_KEPT = 200
+
+
+@dataclass(frozen=True)
+class OhlcRequest:
+    """Candles of whole hours.
+
+    Attributes:
+        start_us: first hour, microseconds.
+        end_us: end of the last hour, exclusive.
+        storage_modes: whose candles; one run of Spark makes all.
+        load_data_mode: how raw is read; None: each storage mode's own.
+        timeframes: which.
+    """
+
+    start_us: int
+    end_us: int
+    storage_modes: tuple[StorageMode, ...]
+    load_data_mode: LoadDataMode | None
+    timeframes: tuple[str, ...]
+
+
+class SparkJobs(Protocol):
+    """Where Spark jobs run."""
+
+    def run_ohlc(self, request: OhlcRequest) -> list[OhlcReport]:
+        """Recompute and overwrite the candles of the hours; one report per storage mode.
+
+        Raises:
+            BusyError: another run writes one of the tables.
+            SparkJobError: the job failed.
+        """
+        ...
+
+
+class LocalSparkJobs:
+    """Jobs as subprocesses, on local Spark or any master.
+
+    Args:
+        home: an initialised HOME.
+        settings: master and memory.
+        java_options: JVM options in place of the class archive's.
+    """
+
+    def __init__(
+        self, home: Home, settings: Settings, *, java_options: list[str] | None = None
+    ) -> None:
+        self._home = home
+        self._settings = settings
+        self._java_options = java_options
+
+    def run_ohlc(self, request: OhlcRequest) -> list[OhlcReport]:
+        """Run the job for all storage modes of the request in one JVM.
+
+        Raises:
+            BusyError: another run writes one of the tables.
+            RuntimeMissingError: a jar or the JVM is missing.
+            SparkJobError: the job failed; names its error and its log.
+        """
+        report = self._home.reports / f"ohlc-{uuid.uuid4().hex}.json"
+        arguments = [
+            f"--START={format_short(request.start_us)}",
+            f"--END={format_short(request.end_us)}",
+            f"--STORAGE_MODE={','.join(request.storage_modes)}",
+            f"--TIMEFRAMES={','.join(request.timeframes)}",
+            f"--WAREHOUSE={warehouse_uri(self._home.path)}",
+            f"--REPORT={report}",
+        ]
+        if request.load_data_mode is not None:
+            arguments.append(f"--LOAD_DATA_MODE={request.load_data_mode}")
+        with ExitStack() as locks:
+            handles = [
+                locks.enter_context(
+                    exclusive(
+                        self._home.locks / f"{mode}-{candle_table(timeframe)}.lock",
+                        what=f"the writing of {mode}.{candle_table(timeframe)}",
+                        wait_seconds=_LOCK_WAIT_SECONDS,
+                    )
+                )
+                for mode in sorted(request.storage_modes)
+                for timeframe in sorted(request.timeframes)
+            ]
+            self._run([sys.executable, "-m", _OHLC_MODULE, *arguments], report, handles)
+        _forget_old_files(self._home.reports)
+        return parse_reports(report.read_text(encoding="utf-8"))
+
+    def _run(self, command: list[str], report: Path, locks: list[int]) -> None:
+        """Run a job until it ends; it holds the locks, too, so that they outlive a killed caller."""
+        log = report.with_suffix(".log")
+        scratch = self._home.path / "spark"
+        scratch.mkdir(exist_ok=True)
+        with log.open("w", encoding="utf-8") as output:
+            process = subprocess.Popen(
+                command,
+                env={**spark_environment(), "PYSPARK_SUBMIT_ARGS": self._submit_arguments()},
+                cwd=scratch,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=locks,
+            )
+            try:
+                code = process.wait()
+            except BaseException:
+                # Ctrl-C reached the job, too: it is in our process group.
+                process.terminate()
+                process.wait()
+                raise
+        if code != 0 or not report.is_file():
+            raise SparkJobError(
+                f"the Spark job ended with code {code}: {_last_error(log)}; its log: {log}"
+            )
+
+    def _submit_arguments(self) -> str:
+        home, settings = self._home, self._settings
+        jars = ":".join(str(path) for path in jar_paths(settings))
+        options = (
+            class_archive_options(settings) if self._java_options is None else self._java_options
+        )
+        conf = {
+            **local_conf(
+                catalog_file=str(home.catalog),
+                warehouse=warehouse_uri(home.path),
+                scratch=str(home.path / "spark"),
+            ),
+            "spark.driver.extraClassPath": jars,
+            "spark.executor.extraClassPath": jars,
+            "spark.driver.extraJavaOptions": " ".join(["-XX:+UseSerialGC", *options]),
+        }
+        parts = ["--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory]
+        for name, value in conf.items():
+            parts += ["--conf", f"{name}={value}"]
+        return shlex.join([*parts, "pyspark-shell"])
+
+
+def _last_error(log: Path) -> str:
+    """The last line of a log that tells an error: Python's own, else the last of any."""
+    lines = [
+        line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()
+    ]
+    errors = [line for line in lines if "Error" in line.split(":")[0] or "Exception: " in line]
+    return (errors or lines or ["it said nothing"])[-1][:300]
+
+
+def _forget_old_files(folder: Path) -> None:
+    files = sorted(folder.glob("ohlc-*"), key=lambda path: path.stat().st_mtime)
+    for path in files[:-_REPORT_FILES_KEPT]:
+        path.unlink(missing_ok=True)

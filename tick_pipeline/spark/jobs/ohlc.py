@@ -1,0 +1,225 @@
+"""The OHLC job: raw ticks of whole hours to candles, on a laptop as on Glue.
+
+    --START, --END     ISO 8601, UTC; widened to whole hours
+    --STORAGE_MODE     iceberg, parquet_projection, or both with a comma
+    --LOAD_DATA_MODE   parquet, spark or iceberg; each storage mode's own if not given
+    --TIMEFRAMES       1m,5m
+    --WAREHOUSE        root of both modes' tables, a URI
+    --CATALOG          Spark's name of the Iceberg catalog
+    --REPORT           file for the report; the log if not given
+
+Spark's configuration comes from outside, as on Glue.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tick_pipeline.event_time import parse_instant, widen_to_hours
+from tick_pipeline.spark import candles
+from tick_pipeline.spark.effort import effort_since, last_stage
+from tick_pipeline.spark.raw_ticks import read_raw
+from tick_pipeline.spark.report import FileReporter, LogReporter, OhlcReport
+from tick_pipeline.spark.tables import overwrite_iceberg_hours, overwrite_parquet_hours
+from tick_pipeline.storage import (
+    CATALOG,
+    DEFAULT_LOAD_DATA_MODE,
+    TIMEFRAMES,
+    LoadDataMode,
+    StorageMode,
+    candle_table,
+    iceberg_identifier,
+    table_location,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyspark.sql import DataFrame, SparkSession
+
+_PARENT_WATCH_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The job's arguments, as values."""
+
+    start_us: int
+    end_us: int
+    storage_modes: tuple[StorageMode, ...]
+    load_data_mode: LoadDataMode | None
+    timeframes: tuple[str, ...]
+    warehouse: str
+    catalog: str
+    report: Path | None
+
+
+def parse_arguments(texts: Sequence[str]) -> Arguments:
+    """Read the job's arguments; others, as Glue adds them, are ignored.
+
+    Raises:
+        SystemExit: one is missing or wrong (argparse says which).
+    """
+    parser = argparse.ArgumentParser(prog="ohlc", allow_abbrev=False)
+    for name in ("START", "END", "STORAGE_MODE", "WAREHOUSE"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--LOAD_DATA_MODE", choices=[mode.value for mode in LoadDataMode])
+    parser.add_argument("--TIMEFRAMES", default=",".join(TIMEFRAMES))
+    parser.add_argument("--CATALOG", default=CATALOG)
+    parser.add_argument("--REPORT")
+    given, _ = parser.parse_known_args(texts)
+    try:
+        start_us, end_us = widen_to_hours(parse_instant(given.START), parse_instant(given.END))
+        modes = tuple(StorageMode(name) for name in given.STORAGE_MODE.split(","))
+    except ValueError as error:
+        parser.error(str(error))
+    timeframes = tuple(given.TIMEFRAMES.split(","))
+    if not set(timeframes) <= set(TIMEFRAMES):
+        parser.error(f"--TIMEFRAMES {given.TIMEFRAMES}: known are {', '.join(TIMEFRAMES)}")
+    return Arguments(
+        start_us=start_us,
+        end_us=end_us,
+        storage_modes=modes,
+        load_data_mode=LoadDataMode(given.LOAD_DATA_MODE) if given.LOAD_DATA_MODE else None,
+        timeframes=timeframes,
+        warehouse=given.WAREHOUSE,
+        catalog=given.CATALOG,
+        report=Path(given.REPORT) if given.REPORT else None,
+    )
+
+
+def run(spark: SparkSession, arguments: Arguments) -> list[OhlcReport]:
+    """Recompute and overwrite the candles of the hours, one storage mode after the other."""
+    return [_run_mode(spark, arguments, mode) for mode in arguments.storage_modes]
+
+
+def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> OhlcReport:
+    began, stage_before = time.monotonic(), last_stage(spark)
+    load = arguments.load_data_mode or DEFAULT_LOAD_DATA_MODE[mode]
+    raw = read_raw(
+        spark,
+        arguments.warehouse,
+        arguments.catalog,
+        load,
+        arguments.start_us,
+        arguments.end_us,
+    )
+    judged = candles.judged(raw.rows)
+    groups = candles.grouped(judged).persist()
+    invalid, rows, exact = _counts(groups)
+    duplicates = conflicting = 0
+    valid_groups = groups.where("broken_rule is null and not exact")
+    repaired: DataFrame | None = None
+    if exact:
+        repaired = candles.exact_groups(_ticks_of(judged, groups)).persist()
+        totals = repaired.selectExpr("sum(duplicates)", "sum(conflicting)").collect()[0]
+        duplicates, conflicting = totals[0], totals[1]
+        valid_groups = valid_groups.unionByName(repaired, allowMissingColumns=True)
+    one_minute = candles.one_minute_candles(valid_groups).persist()
+    written: dict[str, int] = {}
+    for timeframe in arguments.timeframes:
+        seconds = TIMEFRAMES[timeframe]
+        frame = (
+            one_minute if timeframe == "1m" else candles.rolled_up(one_minute, seconds).persist()
+        )
+        _write(frame, arguments, mode, timeframe)
+        written[timeframe] = frame.count()
+        if frame is not one_minute:
+            frame.unpersist()
+    effort = effort_since(spark, stage_before)
+    for kept in (groups, repaired, one_minute):
+        if kept is not None:
+            kept.unpersist()
+    return OhlcReport(
+        storage_mode=mode.value,
+        load_data_mode=load.value,
+        start_us=arguments.start_us,
+        end_us=arguments.end_us,
+        rows=rows,
+        invalid=sum(invalid.values()),
+        invalid_by_rule=invalid,
+        duplicates=duplicates,
+        conflicting_duplicates=conflicting,
+        exact_groups=exact,
+        candles=written,
+        files=raw.files,
+        bytes=raw.bytes,
+        partitions=raw.partitions,
+        requests=raw.requests,
+        seconds=round(time.monotonic() - began, 3),
+        **asdict(effort),
+    )
+
+
+def _counts(groups: DataFrame) -> tuple[dict[str, int], int, int]:
+    """Rows by broken rule, all rows, and groups that must take the exact way."""
+    found = (
+        groups.groupBy("broken_rule")
+        .agg({"rows": "sum"})
+        .withColumnRenamed("sum(rows)", "rows")
+        .collect()
+    )
+    by_rule = {row["broken_rule"]: row["rows"] for row in found}
+    exact = groups.where("exact").count()
+    return {rule: n for rule, n in by_rule.items() if rule}, sum(by_rule.values()), exact
+
+
+def _ticks_of(judged: DataFrame, groups: DataFrame) -> DataFrame:
+    """Valid ticks of the groups that must take the exact way."""
+    from pyspark.sql.functions import broadcast  # noqa: PLC0415
+
+    wanted = broadcast(groups.where("exact").select("symbol", "bucket"))
+    return judged.where("broken_rule is null").join(wanted, ["symbol", "bucket"], "left_semi")
+
+
+def _write(frame: DataFrame, arguments: Arguments, mode: StorageMode, timeframe: str) -> None:
+    table = candle_table(timeframe)
+    start_us, end_us = arguments.start_us, arguments.end_us
+    if mode is StorageMode.ICEBERG:
+        name = f"{arguments.catalog}.{iceberg_identifier(table)}"
+        overwrite_iceberg_hours(frame, name, start_us, end_us)
+    else:
+        location = table_location(arguments.warehouse, mode, table)
+        overwrite_parquet_hours(frame, location, start_us, end_us, run=uuid.uuid4().hex)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process, and with it its JVM, once the process that started it has gone."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_WATCH_SECONDS)
+        from pyspark import SparkContext  # noqa: PLC0415
+
+        gateway = SparkContext._gateway  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if gateway is not None:
+            gateway.proc.kill()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """The script's entry."""
+    import sys  # noqa: PLC0415
+
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    arguments = parse_arguments(sys.argv[1:])
+    if arguments.report:
+        _end_with_parent(os.getppid())
+    spark = SparkSession.builder.appName("tick_pipeline ohlc").getOrCreate()
+    reporter = FileReporter(arguments.report) if arguments.report else LogReporter()
+    reporter.report(run(spark, arguments))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Reading raw ticks of whole hours, in three ways that give the same rows."""
+
+# pyspark's types are partial
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F  # noqa: N812  (pyspark's own custom)
+from pyspark.sql.types import StringType, StructField, StructType
+
+from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.types import spark_schema
+from tick_pipeline.event_time import US_PER_HOUR, hours_of
+from tick_pipeline.storage import (
+    PARTITION_KEYS,
+    RAW,
+    LoadDataMode,
+    StorageMode,
+    hour_partition,
+    iceberg_identifier,
+    table_location,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class RawTicks:
+    """Raw rows of whole hours, and what reading them takes.
+
+    Attributes:
+        rows: the tick contract's columns, with `event_us` (bigint) in place of `event_ts`.
+        files: data files that hold the hours.
+        bytes: their size.
+        partitions: hours among them that hold any file.
+        requests: list and open calls that the read mode makes to find and open them.
+    """
+
+    rows: DataFrame
+    files: int
+    bytes: int
+    partitions: int
+    requests: int
+
+
+def read_raw(
+    spark: SparkSession,
+    warehouse: str,
+    catalog: str,
+    mode: LoadDataMode,
+    start_us: int,
+    end_us: int,
+) -> RawTicks:
+    """Raw rows of the whole hours [start_us, end_us).
+
+    Args:
+        spark: the session.
+        warehouse: root of both modes' tables, a URI.
+        catalog: Spark's name of the Iceberg catalog.
+        mode: how to read.
+        start_us: first hour, microseconds.
+        end_us: end of the last hour, exclusive.
+    """
+    if mode is LoadDataMode.ICEBERG:
+        return _read_iceberg(spark, f"{catalog}.{iceberg_identifier(RAW)}", start_us, end_us)
+    root = table_location(warehouse, StorageMode.PARQUET_PROJECTION, RAW)
+    hours = [hour_partition(us) for us in hours_of(start_us, end_us)]
+    sizes = {hour: _data_file_sizes(spark, f"{root}/{hour}") for hour in hours}
+    present = [hour for hour in hours if sizes[hour]]
+    schema = spark_schema(load_contract("tick"), StorageMode.PARQUET_PROJECTION)
+    if mode is LoadDataMode.PARQUET:
+        # Spark ignores partition projection: the hours' own paths are the pruning.
+        rows = (
+            spark.read.schema(schema).parquet(*(f"{root}/{hour}" for hour in present))
+            if present
+            else spark.createDataFrame([], schema)
+        )
+        listed = len(hours)
+    else:
+        keys = [StructField(key, StringType()) for key in PARTITION_KEYS]
+        table = spark.read.schema(StructType([*schema.fields, *keys])).parquet(root)
+        rows = table.where(_hours_filter(hours)).drop(*PARTITION_KEYS)
+        listed = _count_folders(spark, root)
+    files = sum(len(of_hour) for of_hour in sizes.values())
+    return RawTicks(
+        rows=rows.withColumnRenamed("event_ts", "event_us"),
+        files=files,
+        bytes=sum(sum(of_hour) for of_hour in sizes.values()),
+        partitions=len(present),
+        requests=listed + files,
+    )
+
+
+def _read_iceberg(spark: SparkSession, table: str, start_us: int, end_us: int) -> RawTicks:
+    first_hour, end_hour = start_us // US_PER_HOUR, end_us // US_PER_HOUR
+    files = (
+        spark.table(f"{table}.files")
+        .where(f"partition.event_ts_hour >= {first_hour} and partition.event_ts_hour < {end_hour}")
+        .selectExpr("count(*)", "coalesce(sum(file_size_in_bytes), 0)", "count(distinct partition)")
+        .collect()[0]
+    )
+    manifests = spark.table(f"{table}.manifests").count()
+    rows = spark.table(table).where(
+        f"event_ts >= timestamp_micros({start_us}) and event_ts < timestamp_micros({end_us})"
+    )
+    return RawTicks(
+        rows=rows.withColumn("event_ts", F.expr("unix_micros(event_ts)")).withColumnRenamed(
+            "event_ts", "event_us"
+        ),
+        files=files[0],
+        bytes=files[1],
+        partitions=files[2],
+        # The metadata file, the manifest list, each manifest, each data file.
+        requests=2 + manifests + files[0],
+    )
+
+
+def _hours_filter(hours: list[str]) -> str:
+    def of_hour(path: str) -> str:
+        parts = (part.split("=") for part in path.split("/"))
+        return "(" + " and ".join(f"{key} = '{value}'" for key, value in parts) + ")"
+
+    return " or ".join(of_hour(hour) for hour in hours)
+
+
+def _data_file_sizes(spark: SparkSession, folder: str) -> list[int]:
+    """Sizes of a folder's data files; Hive's rule says which are: not those after `_` or `.`."""
+    path, files = _hadoop(spark, folder)
+    if not files.exists(path):
+        return []
+    statuses = files.listStatus(path)
+    return [
+        status.getLen()
+        for status in statuses
+        if status.isFile() and not status.getPath().getName().startswith(("_", "."))
+    ]
+
+
+def _count_folders(spark: SparkSession, root: str) -> int:
+    path, files = _hadoop(spark, root)
+    pattern = path.suffix("/*" * len(PARTITION_KEYS))
+    return len(files.globStatus(pattern) or [])
+
+
+def _hadoop(spark: SparkSession, location: str) -> tuple[Any, Any]:
+    jvm: Any = spark._jvm  # noqa: SLF001  (pyspark has no other way to a file system)
+    path = jvm.org.apache.hadoop.fs.Path(location)
+    configuration: Any = spark._jsc.hadoopConfiguration()  # noqa: SLF001
+    return path, path.getFileSystem(configuration)

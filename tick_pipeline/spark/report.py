@@ -1,0 +1,121 @@
+"""What a run of the OHLC job reports, and to whom."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What Spark spent on one storage mode.
+
+    Attributes:
+        tasks: how many ran.
+        task_seconds_median: of the tasks' run times.
+        task_seconds_max: of the tasks' run times.
+        read_seconds: run time of the tasks that read raw, summed over tasks.
+        spill_bytes: to memory and disk.
+        shuffle_bytes: written.
+    """
+
+    tasks: int
+    task_seconds_median: float
+    task_seconds_max: float
+    read_seconds: float
+    spill_bytes: int
+    shuffle_bytes: int
+
+
+@dataclass(frozen=True)
+class OhlcReport:
+    """One run for one storage mode.
+
+    Attributes:
+        storage_mode: whose candles were written.
+        load_data_mode: how raw was read.
+        start_us: first hour, microseconds.
+        end_us: end of the last hour, exclusive.
+        rows: raw rows read.
+        invalid: rows that break a rule of the contract.
+        invalid_by_rule: broken rule -> rows.
+        duplicates: valid rows beyond the first of a tick.
+        conflicting_duplicates: ticks whose copies differ.
+        exact_groups: (symbol, minute) groups that took the exact way.
+        candles: timeframe -> candles written.
+        files: raw files that hold the hours.
+        bytes: their size.
+        partitions: hours that hold any.
+        requests: list and open calls that reading them takes.
+        read_seconds: run time of the tasks that read raw, summed over tasks.
+        tasks: Spark tasks.
+        task_seconds_median: of their run times.
+        task_seconds_max: of their run times.
+        spill_bytes: to memory and disk.
+        shuffle_bytes: written.
+        seconds: wall time of this mode, without the session's start.
+    """
+
+    storage_mode: str
+    load_data_mode: str
+    start_us: int
+    end_us: int
+    rows: int
+    invalid: int
+    invalid_by_rule: dict[str, int]
+    duplicates: int
+    conflicting_duplicates: int
+    exact_groups: int
+    candles: dict[str, int]
+    files: int
+    bytes: int
+    partitions: int
+    requests: int
+    read_seconds: float
+    tasks: int
+    task_seconds_median: float
+    task_seconds_max: float
+    spill_bytes: int
+    shuffle_bytes: int
+    seconds: float
+
+
+class Reporter(Protocol):
+    """Whoever wants to know what a job did."""
+
+    def report(self, reports: Sequence[OhlcReport]) -> None:
+        """Take the reports of a finished run."""
+        ...
+
+
+@dataclass
+class FileReporter:
+    """Writes the reports as one JSON list."""
+
+    path: Path
+
+    def report(self, reports: Sequence[OhlcReport]) -> None:
+        """Write them, whole or not at all."""
+        temporary = self.path.with_name(f"_{self.path.name}")
+        temporary.write_text(json.dumps([asdict(report) for report in reports]), encoding="utf-8")
+        temporary.replace(self.path)
+
+
+class LogReporter:
+    """Prints each report as one line of JSON, as a Glue job's log keeps it."""
+
+    def report(self, reports: Sequence[OhlcReport]) -> None:
+        """Print them."""
+        for report in reports:
+            print(json.dumps(asdict(report)), flush=True)  # noqa: T201
+
+
+def parse_reports(text: str) -> list[OhlcReport]:
+    """Reports as `FileReporter` wrote them."""
+    documents: list[dict[str, Any]] = json.loads(text)
+    return [OhlcReport(**document) for document in documents]
