@@ -44,8 +44,6 @@ _ANONYMOUS = {
     "checksum": "its value differs between the engines; storage_parity_ticks compares with it",
     "millisecond": "DuckDB counts the seconds in; use date_format or to_unixtime",
     "day_of_year": "spell it date_format(t, '%j')",
-    "getenv": "no function of Athena",
-    "current_setting": "no function of Athena",
 }
 
 

@@ -111,7 +111,9 @@ class DuckDBSession:
 
     def lock(self, folder: Path) -> None:
         """Nothing but files below `folder` can be read from now on, and no setting changes."""
-        allowed = ", ".join(_literal(f"{prefix}/") for prefix in (str(folder), folder.as_uri()))
+        # Each form in which a path can be written: DuckDB compares texts.
+        forms = {str(folder), _without_globs(str(folder)), folder.as_uri()}
+        allowed = ", ".join(_literal(f"{form}/") for form in sorted(forms))
         self.connection.execute(f"set allowed_directories = [{allowed}]")
         self.connection.execute("set enable_external_access = false")
         self.connection.execute("set lock_configuration = true")
