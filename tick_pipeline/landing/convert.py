@@ -113,6 +113,10 @@ class Converter:
         table = pa.concat_tables([canonical, self._table_of(rows)])
         return Converted(table, malformed, self._invalid(table))
 
+    def close(self) -> None:
+        """Free the DuckDB."""
+        self._duckdb.close()
+
     def _canonical(self, records: pa.Array) -> tuple[pa.Table, _Places]:
         """Rows of the records in canonical form, and the places of the other records."""
         texts, places = _utf8_only(records)
@@ -210,11 +214,10 @@ def _canonical_sql(contract: Contract) -> str:
 
 def _utf8_only(records: pa.Array) -> tuple[pa.Array, _Places]:
     """The records that are UTF-8, as texts, and their places among the records."""
-    mask = np.ones(len(records), dtype=bool)
     try:
         return records.cast(pa.string()), np.arange(len(records))
     except pa.ArrowInvalid:
-        pass
+        mask = np.ones(len(records), dtype=bool)
     for start in range(0, len(records), _UTF8_BLOCK_ROWS):
         block = records.slice(start, _UTF8_BLOCK_ROWS)
         try:

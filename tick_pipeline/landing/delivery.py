@@ -186,6 +186,9 @@ class _Delivery:
     def __exit__(self, *_: object) -> None:
         self._wait()
         self._threads.shutdown()
+        self._converter.close()
+        for sink in self._sinks.values():
+            sink.close()
 
     def recover(self) -> None:
         """Do again what an earlier delivery had planned when it was killed."""
@@ -197,7 +200,8 @@ class _Delivery:
         target = _foremost(sink.checkpoint.positions for sink in self._sinks.values())
         for mode, sink in list(self._sinks.items()):
             if sink.checkpoint.positions != target:
-                self._deliver([mode], target)
+                # What this mode cannot read any more, the others may have long delivered.
+                self._guard(mode, lambda mode=mode: self._deliver([mode], target))
 
     def drain(self, ends: Mapping[str, str] | None) -> None:
         """Deliver to all modes up to the ends; None: until stopped."""

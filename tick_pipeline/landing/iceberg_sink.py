@@ -51,6 +51,10 @@ class IcebergSink(RawSink):
             ) from error
         super().__init__(home, settings)
 
+    def close(self) -> None:
+        """Close the catalog's file."""
+        self._table.catalog.close()
+
     def _committed(self, kept: Checkpoint) -> Checkpoint:
         text = self._table.properties.get(CHECKPOINT_PROPERTY)
         return parse_checkpoint(text, where=iceberg_identifier(RAW)) if text else Checkpoint()

@@ -19,6 +19,9 @@ class ParquetSink(RawSink):
     mode = StorageMode.PARQUET_PROJECTION
     error_type = ErrorType.FORMAT_CONVERSION_FAILED
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def _committed(self, kept: Checkpoint) -> Checkpoint:
         return kept
 

@@ -85,6 +85,10 @@ class RawSink(ABC):
         return Written(len(paths), error_objects, size_bytes + error_bytes)
 
     @abstractmethod
+    def close(self) -> None:
+        """Let go of what the sink holds open."""
+
+    @abstractmethod
     def _committed(self, kept: Checkpoint) -> Checkpoint:
         """What the table itself says is done, given what the checkpoint's file says."""
 

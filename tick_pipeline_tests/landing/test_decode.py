@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +65,11 @@ MALFORMED = {
 
 def test_every_reason_has_an_example() -> None:
     assert list(MALFORMED) == list(REASONS)
+
+
+def test_the_documentation_lists_every_reason() -> None:
+    text = (Path(__file__).parents[2] / "docs/landing.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(REASONS)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_error_types_are_those_of_the_modes_firehose(lake: Any) -> None:
     }
 
 
-def test_both_modes_hold_the_same_rows_by_event_hour(lake: Any, ticks: Any) -> None:
+def test_both_modes_agree_row_by_row_and_lie_by_event_hour(lake: Any, ticks: Any) -> None:
     lake.put(ticks(2_000))
     summaries = run(lake)
     lake.assert_each_record_landed_once()
@@ -355,6 +355,20 @@ def test_records_lost_by_retention_are_told_not_skipped(lake: Any, ticks: Any) -
     lake.put(ticks(300))
     with pytest.raises(StreamError, match="dropped"):
         run(lake)
+
+
+def test_a_mode_that_lost_records_to_retention_does_not_hold_the_other_back(
+    lake: Any, ticks: Any
+) -> None:
+    lake.put(ticks(300, bad_share=0.0))
+    run(lake)
+    lake.put(ticks(300, bad_share=0.0))
+    run(lake, modes=[StorageMode.ICEBERG])
+    lake.stream.expire(iceberg_sink.now_us() + 100 * US_PER_HOUR, drop_unread=True)
+    lake.put(ticks(300, bad_share=0.0))
+    with pytest.raises(LandingError, match=r"parquet_projection: .*dropped.*done: iceberg"):
+        run(lake)
+    assert lake.raw(StorageMode.ICEBERG).num_rows == 900
 
 
 def _caught_up(lake: Any) -> bool:
