@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from tick_pipeline.errors import BusyError, HomeError
 from tick_pipeline.event_time import US_PER_HOUR, format_short, now_us, parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 VERSION = 1
@@ -146,7 +147,7 @@ def remove_home(path: Path) -> None:
 
 
 @contextmanager
-def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Iterator[int]:
+def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Generator[int]:
     """Hold an OS lock on a file; the system frees it when the process ends, however it ends.
 
     Yields the file's descriptor: a child that inherits it holds the lock, too.
@@ -154,8 +155,6 @@ def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Iterator[
     Raises:
         BusyError: another process held it for `wait_seconds`.
     """
-    import time  # noqa: PLC0415
-
     lock.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_seconds
     with lock.open("a+b") as handle:

@@ -1,5 +1,7 @@
 """`demo`: the whole pipeline once, and what it did as one table."""
 
+# pyarrow has no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import time
@@ -16,6 +18,8 @@ from tick_pipeline.event_time import format_short, widen_to_hours
 from tick_pipeline.storage import TIMEFRAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tick_pipeline.home import Home
     from tick_pipeline.landing.delivery import DeliverySummary
     from tick_pipeline.producer.simulate import SimulationSummary
@@ -132,15 +136,11 @@ def compare_modes(home: Home, settings: Settings, start_us: int, end_us: int) ->
         return {}
     engine = LocalQueryEngine(home, settings)
     window = {"start": format_short(start_us), "end": format_short(end_us)}
-    found = {"ticks": _no_difference(engine.run_file("storage_parity_ticks", window).table)}
+    found = {"ticks": engine.run_file("storage_parity_ticks", window).table.num_rows == 0}
     for timeframe in TIMEFRAMES:
         result = engine.run_file("storage_parity_candles", {**window, "timeframe": timeframe})
-        found[f"candles {timeframe}"] = _no_difference(result.table)
+        found[f"candles {timeframe}"] = result.table.num_rows == 0
     return found
-
-
-def _no_difference(table: Any) -> bool:
-    return table.num_rows == 0
 
 
 class _Clock:
@@ -161,7 +161,7 @@ def _show(result: DemoResult) -> None:
     reports = {str(report.storage_mode): report for report in result.reports}
     landed = list(result.delivered.values())
 
-    def of_reports(pick: Any) -> list[Any]:
+    def of_reports(pick: Callable[[OhlcReport], Any]) -> list[Any]:
         return [pick(reports[mode]) for mode in modes]
 
     rows: list[tuple[Any, ...]] = [

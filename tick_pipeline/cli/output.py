@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from rich.progress import Task
 
@@ -120,7 +120,7 @@ class ProgressBar:
 
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[ProgressBar]:
+def progress_bar(description: str) -> Generator[ProgressBar]:
     """A progress line on stderr while the block runs; it shows nothing where stderr is no terminal."""
     console = Console(stderr=True)
     with Progress(

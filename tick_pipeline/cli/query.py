@@ -1,5 +1,8 @@
 """`query`: read-only SQL in Athena's dialect, over the tables of both modes."""
 
+# pyarrow has no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
 import csv

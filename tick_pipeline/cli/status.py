@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_stream
 from tick_pipeline.cli.output import human_bytes, show, show_json, show_table
@@ -51,7 +52,7 @@ def status(
     while True:
         current = collect(home, settings)
         if watch and not as_json:
-            typer.clear()
+            Console().clear()
         if as_json:
             show_json(current)
         else:

@@ -89,7 +89,7 @@ def load_contract(name: str) -> Contract:
     Raises:
         ContractError: there is none of that name, or its file is wrong.
     """
-    resource = files(__package__).joinpath(f"{name}.json")
+    resource = files("tick_pipeline.contracts").joinpath(f"{name}.json")
     if not resource.is_file():
         raise ContractError(
             f"there is no contract {name!r}; there are {', '.join(contract_names())}"
@@ -99,7 +99,7 @@ def load_contract(name: str) -> Contract:
 
 def contract_names() -> list[str]:
     """Names of the contracts that ship with this version, sorted."""
-    names = (item.name for item in files(__package__).iterdir())
+    names = (item.name for item in files("tick_pipeline.contracts").iterdir())
     return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 

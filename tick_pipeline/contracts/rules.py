@@ -43,6 +43,9 @@ _MATCHES = {
     Dialect.DUCKDB: "regexp_matches({column}, {value})",
     Dialect.ATHENA: "regexp_like({column}, {value})",
 }
+#: The end of a text. Java's `$`, which Athena shares, also matches before a line break at the end;
+#: Spark's SQL halves backslashes.
+_END = {Dialect.SPARK: r"\\z", Dialect.DUCKDB: "$", Dialect.ATHENA: r"\z"}
 #: True for neither infinity nor NaN in every dialect: NaN compares as greater, or as nothing.
 _FINITE = "abs({column}) <= 1.7976931348623157E308"
 
@@ -125,7 +128,10 @@ def _claim_sql(rule: Rule, names: Mapping[str, str], column: Field, dialect: Dia
     if rule.name == "finite":
         return _FINITE.format(column=name)
     if rule.name == "pattern":
-        return _MATCHES[dialect].format(column=name, value=f"'{rule.value}'")
+        value = rule.value
+        if value.endswith("$"):
+            value = value.removesuffix("$") + _END[dialect]
+        return _MATCHES[dialect].format(column=name, value=f"'{value}'")
     return _ISO_OF[dialect].format(column=name, of=names[rule.value])
 
 

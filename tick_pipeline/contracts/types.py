@@ -1,5 +1,8 @@
 """A contract in each engine's types: Spark, Arrow, DuckDB, Iceberg and JSON Schema."""
 
+# pyarrow has no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

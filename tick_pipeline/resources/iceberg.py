@@ -1,6 +1,7 @@
 """The Iceberg catalog of the local deployment: one SQLite file that PyIceberg, Spark and DuckDB share."""
 
-# PyIceberg's catalog and table objects are typed, its properties are not.
+# PyIceberg's schemas may be pyarrow's, which has no types
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import sqlite3

@@ -1,7 +1,8 @@
 """What a stored table holds, from metadata alone: Parquet footers, or Iceberg's snapshot summary."""
 
+# pyarrow has no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (pyarrow has no types)
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -8,8 +8,10 @@ which that is so take the exact way.
 
 # pyspark's types are partial
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  (pyspark's own custom)
@@ -110,6 +112,62 @@ def exact_groups(valid_ticks: DataFrame) -> DataFrame:
             F.sum(F.expr("copies - 1")).alias("duplicates"),
             F.expr("count_if(conflict)").alias("conflicting"),
         )
+    )
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Groups that are right, and what was found on the way.
+
+    Attributes:
+        groups: one row per (symbol, minute) with at least one tick; kept in memory where repaired.
+        rows: raw rows.
+        invalid_by_rule: broken rule -> rows.
+        exact_groups: groups that took the exact way.
+        duplicates: valid rows beyond the first of a tick.
+        conflicting: ticks whose copies differ.
+        kept: frames to unpersist in the end.
+    """
+
+    groups: DataFrame
+    rows: int
+    invalid_by_rule: dict[str, int]
+    exact_groups: int
+    duplicates: int
+    conflicting: int
+    kept: tuple[DataFrame, ...]
+
+
+def settled(judged_rows: DataFrame, groups: DataFrame) -> Settled:
+    """Send the groups that need it the exact way, and count; runs Spark.
+
+    Args:
+        judged_rows: of `judged`; read again for the groups that need it.
+        groups: of `grouped`.
+    """
+    groups = groups.persist()
+    counts = groups.groupBy("broken_rule").agg(F.sum("rows"), F.expr("count_if(exact)")).collect()
+    rows_by_rule = {row[0]: row[1] for row in counts}
+    exact = sum(row[2] for row in counts)
+    right = groups.where("broken_rule is null and not exact")
+    kept, duplicates, conflicting = (groups,), 0, 0
+    if exact:
+        wanted = F.broadcast(groups.where("exact").select(*_KEYS))
+        ticks = judged_rows.where("broken_rule is null").join(wanted, list(_KEYS), "left_semi")
+        repaired = exact_groups(ticks).persist()
+        kept = (groups, repaired)
+        duplicates, conflicting = repaired.agg(F.sum("duplicates"), F.sum("conflicting")).collect()[
+            0
+        ]
+        right = right.unionByName(repaired, allowMissingColumns=True)
+    return Settled(
+        groups=right,
+        rows=sum(rows_by_rule.values()),
+        invalid_by_rule={rule: rows for rule, rows in rows_by_rule.items() if rule},
+        exact_groups=exact,
+        duplicates=duplicates,
+        conflicting=conflicting,
+        kept=kept,
     )
 
 

@@ -2,6 +2,7 @@
 
 # the JVM's objects have no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
 from statistics import median
@@ -47,14 +48,16 @@ def effort_since(spark: SparkSession, stage_id: int) -> Effort:
 
 
 def _store(spark: SparkSession) -> Any:
-    context: Any = spark.sparkContext._jsc.sc()  # noqa: SLF001  (the only way to the status store)
+    session: Any = spark
+    context = session.sparkContext._jsc.sc()  # noqa: SLF001  (the only way to the status store)
     # What has ended is in the store only once the listener bus has handled it.
     context.listenerBus().waitUntilEmpty()
     return context.statusStore()
 
 
 def _stages(spark: SparkSession) -> list[Any]:
-    gateway: Any = spark.sparkContext._gateway  # noqa: SLF001
+    session: Any = spark
+    gateway = session.sparkContext._gateway  # noqa: SLF001
     no_quantiles = gateway.new_array(gateway.jvm.double, 0)
     no_statuses = gateway.jvm.java.util.ArrayList()
     listed = _store(spark).stageList(no_statuses, False, False, no_quantiles, no_statuses)

@@ -2,6 +2,7 @@
 
 # pyspark's types are partial
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -146,7 +147,6 @@ def _count_folders(spark: SparkSession, root: str) -> int:
 
 
 def _hadoop(spark: SparkSession, location: str) -> tuple[Any, Any]:
-    jvm: Any = spark._jvm  # noqa: SLF001  (pyspark has no other way to a file system)
-    path = jvm.org.apache.hadoop.fs.Path(location)
-    configuration: Any = spark._jsc.hadoopConfiguration()  # noqa: SLF001
-    return path, path.getFileSystem(configuration)
+    session: Any = spark
+    path = session._jvm.org.apache.hadoop.fs.Path(location)  # noqa: SLF001  (the only way to a file system)
+    return path, path.getFileSystem(session._jsc.hadoopConfiguration())  # noqa: SLF001

@@ -2,6 +2,7 @@
 
 # pyspark's types are partial
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
 import shutil

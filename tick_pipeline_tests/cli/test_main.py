@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,7 +128,7 @@ def test_an_incompatible_contract_is_exit_code_1(capsys: pytest.CaptureFixture[s
     """The older side had a field that today's contract lacks."""
     source = Path(__file__).parents[2] / "tick_pipeline" / "contracts" / "tick.json"
     older = json.loads(source.read_text())
-    field = {"name": "venue", "type": "string", "required": False, "description": "", "rules": []}
+    field: dict[str, Any] = {"name": "venue", "type": "string", "required": False, "description": "", "rules": []}
     older["fields"].append(field)
     Path("older.json").write_text(json.dumps(older))
     assert run(["contracts", "check", "--against", "older.json"]) == 1

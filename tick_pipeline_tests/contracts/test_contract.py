@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tick_pipeline.contracts.contract import (
 )
 from tick_pipeline.errors import ContractError
 
-FIELD = {"name": "a", "type": "int64", "required": True, "description": "a", "rules": []}
+FIELD: dict[str, Any] = {"name": "a", "type": "int64", "required": True, "description": "a", "rules": []}
 
 
 def document(**changes: object) -> str:

@@ -1,6 +1,6 @@
 """`valid_tick` and the names of broken rules are the same in Python, DuckDB, Athena's SQL and Spark."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
 # (pyspark and duckdb have no complete types)
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tick_pipeline.event_time import parse_instant, widen_to_hours
 from tick_pipeline.spark import candles
@@ -112,17 +112,8 @@ def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> O
         arguments.end_us,
     )
     judged = candles.judged(raw.rows)
-    groups = candles.grouped(judged).persist()
-    invalid, rows, exact = _counts(groups)
-    duplicates = conflicting = 0
-    valid_groups = groups.where("broken_rule is null and not exact")
-    repaired: DataFrame | None = None
-    if exact:
-        repaired = candles.exact_groups(_ticks_of(judged, groups)).persist()
-        totals = repaired.selectExpr("sum(duplicates)", "sum(conflicting)").collect()[0]
-        duplicates, conflicting = totals[0], totals[1]
-        valid_groups = valid_groups.unionByName(repaired, allowMissingColumns=True)
-    one_minute = candles.one_minute_candles(valid_groups).persist()
+    settled = candles.settled(judged, candles.grouped(judged))
+    one_minute = candles.one_minute_candles(settled.groups).persist()
     written: dict[str, int] = {}
     for timeframe in arguments.timeframes:
         seconds = TIMEFRAMES[timeframe]
@@ -134,20 +125,19 @@ def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> O
         if frame is not one_minute:
             frame.unpersist()
     effort = effort_since(spark, stage_before)
-    for kept in (groups, repaired, one_minute):
-        if kept is not None:
-            kept.unpersist()
+    for kept in (*settled.kept, one_minute):
+        kept.unpersist()
     return OhlcReport(
         storage_mode=mode.value,
         load_data_mode=load.value,
         start_us=arguments.start_us,
         end_us=arguments.end_us,
-        rows=rows,
-        invalid=sum(invalid.values()),
-        invalid_by_rule=invalid,
-        duplicates=duplicates,
-        conflicting_duplicates=conflicting,
-        exact_groups=exact,
+        rows=settled.rows,
+        invalid=sum(settled.invalid_by_rule.values()),
+        invalid_by_rule=settled.invalid_by_rule,
+        duplicates=settled.duplicates,
+        conflicting_duplicates=settled.conflicting,
+        exact_groups=settled.exact_groups,
         candles=written,
         files=raw.files,
         bytes=raw.bytes,
@@ -156,27 +146,6 @@ def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> O
         seconds=round(time.monotonic() - began, 3),
         **asdict(effort),
     )
-
-
-def _counts(groups: DataFrame) -> tuple[dict[str, int], int, int]:
-    """Rows by broken rule, all rows, and groups that must take the exact way."""
-    found = (
-        groups.groupBy("broken_rule")
-        .agg({"rows": "sum"})
-        .withColumnRenamed("sum(rows)", "rows")
-        .collect()
-    )
-    by_rule = {row["broken_rule"]: row["rows"] for row in found}
-    exact = groups.where("exact").count()
-    return {rule: n for rule, n in by_rule.items() if rule}, sum(by_rule.values()), exact
-
-
-def _ticks_of(judged: DataFrame, groups: DataFrame) -> DataFrame:
-    """Valid ticks of the groups that must take the exact way."""
-    from pyspark.sql.functions import broadcast  # noqa: PLC0415
-
-    wanted = broadcast(groups.where("exact").select("symbol", "bucket"))
-    return judged.where("broken_rule is null").join(wanted, ["symbol", "bucket"], "left_semi")
 
 
 def _write(frame: DataFrame, arguments: Arguments, mode: StorageMode, timeframe: str) -> None:
@@ -196,11 +165,11 @@ def _end_with_parent(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_PARENT_WATCH_SECONDS)
-        from pyspark import SparkContext  # noqa: PLC0415
+        import pyspark  # noqa: PLC0415
 
-        gateway = SparkContext._gateway  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        if gateway is not None:
-            gateway.proc.kill()
+        context: Any = pyspark.SparkContext
+        if context._gateway is not None:  # noqa: SLF001
+            context._gateway.proc.kill()  # noqa: SLF001
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -215,7 +184,8 @@ def main() -> None:
     arguments = parse_arguments(sys.argv[1:])
     if arguments.report:
         _end_with_parent(os.getppid())
-    spark = SparkSession.builder.appName("tick_pipeline ohlc").getOrCreate()
+    builder: Any = SparkSession.builder
+    spark = builder.appName("tick_pipeline ohlc").getOrCreate()
     reporter = FileReporter(arguments.report) if arguments.report else LogReporter()
     reporter.report(run(spark, arguments))
     spark.stop()
