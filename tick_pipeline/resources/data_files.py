@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pyiceberg.expressions import AlwaysTrue
 
 from tick_pipeline.event_time import US_PER_HOUR, as_datetime
-from tick_pipeline.queries.pruning import TimeRange
 from tick_pipeline.storage import PARTITION_KEYS, StorageMode, partition_hour, table_location
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from tick_pipeline.home import Home
+    from tick_pipeline.queries.pruning import TimeRange
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,6 @@ def parquet_files(home: Home, table: str, times: TimeRange) -> list[DataFile]:
     """
     root = table_location(str(home.warehouse), StorageMode.PARQUET_PROJECTION, table)
     return list(_walk(root, PARTITION_KEYS, times))
-
-
-def parquet_hours(home: Home, table: str) -> set[int]:
-    """Every hour of which the Parquet table has a file, microseconds."""
-    return {file.hour_us for file in parquet_files(home, table, TimeRange())}
 
 
 def iceberg_files(table: Table, column: str, times: TimeRange) -> list[DataFile]:

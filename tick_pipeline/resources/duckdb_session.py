@@ -1,35 +1,39 @@
 """One DuckDB session: in memory, without network, that sees the relations of one statement and no other file."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportMissingTypeStubs=false
-# (duckdb and its extension packages have no types)
+# pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
+# (pyarrow, duckdb and its extension packages have no types)
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
 from tick_pipeline.contracts.contract import table_contract
 from tick_pipeline.contracts.rules import Dialect
 from tick_pipeline.contracts.types import duckdb_columns
-from tick_pipeline.errors import RuntimeMissingError
+from tick_pipeline.errors import QueryError, RuntimeMissingError, WorkError
 from tick_pipeline.queries.dialect import placeholders, to_duckdb
 from tick_pipeline.queries.relations import VIEWS
 from tick_pipeline.queries.views import view_sql
 from tick_pipeline.storage import PARTITION_KEYS, StorageMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from sqlglot import exp
     from typing_extensions import Self
 
     from tick_pipeline.queries.relations import Relation
 
+_BATCH_ROWS = 10_000
 #: In the order in which DuckDB needs them: Iceberg reads its manifests with avro.
 _EXTENSIONS = ("avro", "httpfs", "iceberg")
 
@@ -118,6 +122,22 @@ class DuckDBSession:
         self.connection.execute("set enable_external_access = false")
         self.connection.execute("set lock_configuration = true")
 
+    def rows(self) -> pa.RecordBatchReader:
+        """The rows of the statement that was executed last, as a stream.
+
+        What is a bigint in Athena (a sum, for one) and 128 bits wide in DuckDB is a bigint again.
+        """
+        types = [str(column[1]) for column in self.connection.description or []]
+        reader = self.connection.to_arrow_reader(_BATCH_ROWS)
+        if "HUGEINT" not in types:
+            return reader
+        fields = [
+            field.with_type(pa.int64()) if kind == "HUGEINT" else field
+            for field, kind in zip(reader.schema, types, strict=True)
+        ]
+        schema = pa.schema(fields)
+        return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in reader))
+
     def _create(self, mode: StorageMode, name: str, text: str) -> None:
         self.connection.execute(f"create schema if not exists {mode}")
         self.connection.execute(f"create view {mode}.{name} as {text}")
@@ -151,3 +171,36 @@ def _literal(text: str) -> str:
 def _without_globs(path: str) -> str:
     """A path whose `*`, `?` and `[` stand for themselves in read_parquet."""
     return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in path)
+
+
+class FilesChangedError(WorkError):
+    """A file of the plan was not there any more."""
+
+
+@contextmanager
+def one_line_errors() -> Generator[None]:
+    """DuckDB's errors as this project's, each one line.
+
+    Raises:
+        QueryError: the statement cannot be run.
+        FilesChangedError: a file of the plan was gone.
+        WorkError: memory ran out.
+    """
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise FilesChangedError(
+            f"a file cannot be read, or changed under the query; run it again: {first_line(error)}"
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise WorkError(
+            f"the query needs more memory than there is: {first_line(error)}"
+        ) from error
+    except (duckdb.Error, pa.ArrowInvalid) as error:
+        raise QueryError(first_line(error)) from error
+
+
+def first_line(error: Exception) -> str:
+    """DuckDB's message without the picture of its own text, which is not what the user wrote."""
+    text = re.sub(r"\n+LINE \d+:.*", "", str(error), flags=re.DOTALL)
+    return " ".join(text.split())

@@ -13,24 +13,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import pyarrow as pa
+from sqlglot import exp
 
 from tick_pipeline.contracts.rules import Dialect
-from tick_pipeline.errors import QueryError, WorkError
+from tick_pipeline.errors import QueryError
 from tick_pipeline.event_time import now_us
 from tick_pipeline.queries.catalogue import load_query
 from tick_pipeline.queries.dialect import placeholders, to_duckdb
 from tick_pipeline.queries.pruning import Scan, TimeRange, find_scans, say_hours
-from tick_pipeline.queries.reader import Kind, Statement, read_statement
+from tick_pipeline.queries.reader import Kind, Statement, position, read_statement
 from tick_pipeline.queries.refusals import refuse_differences
 from tick_pipeline.queries.relations import VIEWS, Relation, relations
 from tick_pipeline.queries.views import view_sql
-from tick_pipeline.resources.data_files import (
-    DataFile,
-    iceberg_files,
-    parquet_files,
-    parquet_hours,
+from tick_pipeline.resources.data_files import DataFile, iceberg_files, parquet_files
+from tick_pipeline.resources.duckdb_session import (
+    DuckDBSession,
+    FilesChangedError,
+    first_line,
+    one_line_errors,
 )
-from tick_pipeline.resources.duckdb_session import DuckDBSession
 from tick_pipeline.resources.iceberg import open_catalog, partition_column
 from tick_pipeline.storage import StorageMode, iceberg_identifier
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from tick_pipeline.home import Home
     from tick_pipeline.settings import Settings
 
-_BATCH_ROWS = 10_000
 #: A writer may swap an hour's files between planning and reading; a fresh plan then sees the new ones.
 _TRIES = 3
 
@@ -191,7 +191,7 @@ class LocalQueryEngine:
             return
         with self._session(statement, values) as (session, plan):
             self._execute(session, plan)
-            yield _without_hugeints(session.connection)
+            yield session.rows()
 
     def _statement(self, sql: str) -> Statement:
         statement = read_statement(sql, self._modes)
@@ -209,14 +209,14 @@ class LocalQueryEngine:
         if statement.kind not in (Kind.SELECT, Kind.EXPLAIN):
             return QueryResult(self._show(statement), time.monotonic() - began, 0, 0)
         for _ in range(_TRIES - 1):
-            with suppress(_FilesChangedError):
+            with suppress(FilesChangedError):
                 return self._attempt(statement, values, began)
         return self._attempt(statement, values, began)
 
     def _attempt(self, statement: Statement, values: dict[str, Any], began: float) -> QueryResult:
         with self._session(statement, values) as (session, plan):
             self._execute(session, plan)
-            table = _without_hugeints(session.connection).read_all()
+            table = session.rows().read_all()
         files = [file for found in plan.files.values() for file in found]
         size = sum(file.bytes for file in files)
         return QueryResult(table, time.monotonic() - began, len(files), size)
@@ -225,7 +225,7 @@ class LocalQueryEngine:
     def _session(
         self, statement: Statement, values: dict[str, Any]
     ) -> Generator[tuple[DuckDBSession, _Plan]]:
-        with DuckDBSession() as session, _one_line_errors():
+        with DuckDBSession() as session, one_line_errors():
             plan = self._plan(session, statement, values)
             for relation, files in plan.files.items():
                 if relation.mode is StorageMode.PARQUET_PROJECTION:
@@ -280,7 +280,10 @@ class LocalQueryEngine:
         text = to_duckdb(tree)
         if plan.statement.kind is Kind.EXPLAIN:
             text = f"explain {text}"
-        session.connection.execute(text, plan.values)
+        try:
+            session.connection.execute(text, plan.values)
+        except duckdb.BinderException as error:
+            raise QueryError(f"{_column_position(tree, error)}{first_line(error)}") from error
 
     def _estimate(self, statement: Statement, values: dict[str, Any]) -> Estimate:
         if statement.kind not in (Kind.SELECT, Kind.EXPLAIN):
@@ -289,10 +292,9 @@ class LocalQueryEngine:
             plan = self._plan(session, statement, values)
         tables = tuple(self._scan(scan, plan) for scan in plan.scans)
         warnings = tuple(
-            f"{scan.table} is read whole ({scan.partitions} hours): filter on its time column, or on "
-            "year, month, day and hour"
-            for scan in tables
-            if not scan.pruned
+            _warning(table, bounded=scan.times.bounded)
+            for table, scan in zip(tables, plan.scans, strict=True)
+            if not table.pruned
         )
         return Estimate(
             tables,
@@ -307,14 +309,11 @@ class LocalQueryEngine:
         relation = scan.source.relation
         stored = Relation(relation.mode, relation.table)
         files = self._files(stored, scan.times, plan.iceberg)
-        if stored.mode is StorageMode.PARQUET_PROJECTION:
-            total = parquet_hours(self._home, stored.name)
-        else:
-            total = {file.hour_us for file in self._files(stored, TimeRange(), plan.iceberg)}
+        every = self._files(stored, TimeRange(), plan.iceberg)
         return TableScan(
             str(relation),
             len({file.hour_us for file in files}),
-            len(total),
+            len({file.hour_us for file in every}),
             len(files),
             sum(file.bytes for file in files),
         )
@@ -339,58 +338,17 @@ class LocalQueryEngine:
         )
 
 
-class _FilesChangedError(WorkError):
-    """A file of the plan was not there any more."""
-
-
-@contextmanager
-def _one_line_errors() -> Generator[None]:
-    try:
-        yield
-    except duckdb.IOException as error:
-        raise _FilesChangedError(
-            f"a file cannot be read, or changed under the query; run it again: {_first_line(error)}"
-        ) from error
-    except duckdb.OutOfMemoryException as error:
-        raise WorkError(
-            f"the query needs more memory than there is: {_first_line(error)}"
-        ) from error
-    except duckdb.Error as error:
-        raise QueryError(_first_line(error)) from error
-
-
-def _first_line(error: duckdb.Error) -> str:
-    """DuckDB's message without the picture of its own text, which is not what the user wrote."""
-    text = re.sub(r"\n+LINE \d+:.*", "", str(error), flags=re.DOTALL)
-    return " ".join(text.split())
-
-
-def _without_hugeints(connection: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """The rows; what is a bigint in Athena (a sum, a count_if) and 128 bits wide in DuckDB is one again."""
-    wide = {
-        position
-        for position, column in enumerate(connection.description or [])
-        if str(column[1]) == "HUGEINT"
-    }
-    reader = connection.to_arrow_reader(_BATCH_ROWS)
-    schema = pa.schema(
-        [
-            field.with_type(pa.int64()) if position in wide else field
-            for position, field in enumerate(reader.schema)
-        ]
+def _warning(scan: TableScan, *, bounded: bool) -> str:
+    if bounded:
+        return f"{scan.table} is read whole: the filter covers all of its {scan.partitions} hours"
+    return (
+        f"{scan.table} is read whole ({scan.partitions} hours): filter on its time column, or on "
+        "year, month, day and hour"
     )
-    if not wide:
-        return reader
-    return pa.RecordBatchReader.from_batches(
-        schema,
-        (
-            pa.record_batch(
-                [
-                    column.cast(pa.int64()) if position in wide else column
-                    for position, column in enumerate(batch.columns)
-                ],
-                schema=schema,
-            )
-            for batch in reader
-        ),
-    )
+
+
+def _column_position(tree: exp.Query, error: duckdb.Error) -> str:
+    """Where the user's text has the column that DuckDB names; DuckDB counts in its own text."""
+    named = re.search(r'column (?:named )?"([^"]+)"', str(error))
+    columns = (node for node in tree.find_all(exp.Column) if named and node.name == named[1])
+    return next((position(node) for node in columns), "")

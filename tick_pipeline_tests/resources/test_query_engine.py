@@ -165,6 +165,12 @@ def test_a_whole_table_is_warned_of_before_it_is_read(
     assert scan.bytes == estimate.bytes > 0
 
 
+def test_a_filter_that_covers_all_hours_is_told_apart(engine: LocalQueryEngine) -> None:
+    sql = "select * from iceberg.ticks where event_at >= timestamp '2026-01-01 00:00:00 UTC'"
+    (warning,) = engine.estimate(sql).warnings
+    assert warning == "iceberg.ticks is read whole: the filter covers all of its 6 hours"
+
+
 def test_an_estimate_counts_each_place_that_names_a_table(engine: LocalQueryEngine) -> None:
     found = engine.estimate_file(
         "candles_match_sql", {"start": "2026-03-01T10:00:00Z", "end": "2026-03-01T11:00:00Z"}
@@ -290,6 +296,12 @@ def test_sums_of_integers_are_bigints_as_on_athena(engine: LocalQueryEngine) -> 
         assert reader.read_all() == table
 
 
+def test_a_sum_past_a_bigint_fails_as_on_athena(home: Home, own: LocalQueryEngine) -> None:
+    land(home, [tick("AAA", number, 2**62 + number) for number in range(3)], [StorageMode.ICEBERG])
+    with pytest.raises(QueryError, match="out of bounds"):
+        own.run("select sum(sequence) as s from iceberg.ticks")
+
+
 def test_rows_stream_without_a_limit(engine: LocalQueryEngine) -> None:
     sql = "select n from unnest(sequence(1, 10000)) as a(n) cross join unnest(sequence(1, 30)) as b(m)"
     with engine.result_rows(sql) as reader:
@@ -313,7 +325,11 @@ def test_show_and_describe_tell_what_there_is(engine: LocalQueryEngine) -> None:
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
-        ("select prise from iceberg.ticks", "price"),
+        (
+            "select prise from iceberg.ticks",
+            'line 1, column 8: Binder Error: Referenced column "prise"',
+        ),
+        ("select t.nope from iceberg.ticks as t", "line 1, column"),
         ("select nofunction(price) from iceberg.ticks", "nofunction"),
         ("select symbol, count(*) from iceberg.ticks", "GROUP BY"),
         ("select cast('x' as bigint)", "convert"),
