@@ -13,16 +13,16 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING
 
 from tick_pipeline.errors import LandingError
 from tick_pipeline.home import exclusive
-from tick_pipeline.landing.batch import Batch, Buffer, Cursors, read_plan
+from tick_pipeline.landing.batch import Buffer, Cursors, read_plan
 from tick_pipeline.landing.convert import Converter
 from tick_pipeline.landing.iceberg_sink import IcebergSink
 from tick_pipeline.landing.parquet_sink import ParquetSink
+from tick_pipeline.landing.summary import DeliverySummary, Progress
 from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tick_pipeline.home import Home
-    from tick_pipeline.landing.batch import ConsumedStream
-    from tick_pipeline.landing.sink import RawSink, Written
+    from tick_pipeline.landing.batch import Batch, ConsumedStream
+    from tick_pipeline.landing.sink import RawSink
     from tick_pipeline.settings import Settings
 
 LEASE_WAIT_SECONDS = 10.0
@@ -44,60 +44,6 @@ _SINKS: dict[StorageMode, type[RawSink]] = {
     StorageMode.ICEBERG: IcebergSink,
     StorageMode.PARQUET_PROJECTION: ParquetSink,
 }
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a delivery is: records done, and records known to be there."""
-
-    records: int
-    expected: int
-
-
-@dataclass
-class DeliverySummary:
-    """What one delivery did to one mode.
-
-    Attributes:
-        records: records taken from the stream.
-        landed: rows written into raw, valid or not.
-        malformed: reason -> records that went to the error prefix.
-        invalid: broken rule -> rows in raw that break it first.
-        files: files of raw written.
-        error_objects: objects of the error prefix written.
-        bytes: size of both.
-        hours: starts of the UTC event hours that got rows, microseconds, ascending.
-        flushes: how many, those repeated after a crash included.
-        repeated: flushes that an earlier delivery had planned and not finished.
-        seconds: wall time of the whole delivery.
-        positions: shard -> last sequence number done, afterwards.
-    """
-
-    records: int = 0
-    landed: int = 0
-    malformed: dict[str, int] = field(default_factory=dict[str, int])
-    invalid: dict[str, int] = field(default_factory=dict[str, int])
-    files: int = 0
-    error_objects: int = 0
-    bytes: int = 0
-    hours: list[int] = field(default_factory=list[int])
-    flushes: int = 0
-    repeated: int = 0
-    seconds: float = 0.0
-    positions: dict[str, str] = field(default_factory=dict[str, str])
-
-    def add(self, batch: Batch, written: Written) -> None:
-        """Count one flush."""
-        self.records += batch.records
-        self.landed += batch.landed
-        self.files += written.files
-        self.error_objects += written.error_objects
-        self.bytes += written.bytes
-        self.flushes += 1
-        self.hours = sorted({*self.hours, *(hour_us for hour_us, _ in batch.hours)})
-        for counts, more in ((self.malformed, batch.malformed), (self.invalid, batch.invalid)):
-            for name, count in more.items():
-                counts[name] = counts.get(name, 0) + count
 
 
 def deliver(

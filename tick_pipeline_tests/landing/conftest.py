@@ -151,7 +151,7 @@ def tick(**changes: Any) -> bytes:
 @pytest.fixture
 def ticks() -> Ticks:
     """A maker of records, the same ones in each run."""
-    return Ticks(random.Random(7))  # noqa: S311  (no secret)
+    return Ticks(random.Random(7))
 
 
 @pytest.fixture(name="tick", scope="session")

@@ -126,9 +126,9 @@ def _deliver(home: Home, settings: Settings, modes: list[StorageMode] | None = N
 
 
 def _kill_deliveries(lake: Any, ticks: Any, *, kills: int) -> None:
-    seed = random.randrange(10**6)  # noqa: S311  (no secret)
+    seed = random.randrange(10**6)
     print(f"seed {seed}")  # noqa: T201  (pytest shows it when the test fails)
-    chance = random.Random(seed)  # noqa: S311  (no secret)
+    chance = random.Random(seed)
     interrupted = 0
     for _ in range(kills):
         lake.put(ticks(2_000))
