@@ -22,7 +22,7 @@ MODES = tuple(StorageMode)
 @pytest.fixture(scope="session")
 def ticks() -> list[dict[str, Any]]:
     """Three hours of four symbols: ties, copies, conflicting copies, zero volume, late and invalid ones."""
-    chance = random.Random(7)  # noqa: S311  (a fixture, no secret)
+    chance = random.Random(7)
     found: list[dict[str, Any]] = []
     for symbol, step_seconds in (("AAA", 7.3), ("BBB", 31.0), ("CCC", 60.0), ("DDD", 400.5)):
         count = int(10_800 / step_seconds)
