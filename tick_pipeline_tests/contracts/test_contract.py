@@ -16,7 +16,13 @@ from tick_pipeline.contracts.contract import (
 )
 from tick_pipeline.errors import ContractError
 
-FIELD: dict[str, Any] = {"name": "a", "type": "int64", "required": True, "description": "a", "rules": []}
+FIELD: dict[str, Any] = {
+    "name": "a",
+    "type": "int64",
+    "required": True,
+    "description": "a",
+    "rules": [],
+}
 
 
 def document(**changes: object) -> str:
