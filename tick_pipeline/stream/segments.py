@@ -13,8 +13,6 @@ A put that returned outlasts kill -9 and, since segment and folder are synced, a
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
-import json
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,6 +23,13 @@ from tick_pipeline.errors import BusyError, StreamError
 from tick_pipeline.event_time import US_PER_HOUR, hour_floor, now_us
 from tick_pipeline.home import exclusive
 from tick_pipeline.stream.consumers import Consumers, parse_sequence
+from tick_pipeline.stream.intake import (
+    count_refused,
+    data_bytes,
+    keep_refused,
+    plain_arrays,
+    refusal_reasons,
+)
 from tick_pipeline.stream.layout import (
     folder_lock,
     list_segments,
@@ -41,21 +46,20 @@ from tick_pipeline.stream.maintenance import (
     merge_shard,
     remove_leftovers,
 )
-from tick_pipeline.stream.port import PutResult, Shard
+from tick_pipeline.stream.manifest import open_manifest
+from tick_pipeline.stream.port import PutResult
 from tick_pipeline.stream.reading import check_not_beyond, read_records, resolve_position
-from tick_pipeline.stream.refusal import count_refused, data_bytes, keep_refused, refusal_reasons
 from tick_pipeline.stream.segment_files import place_table, segment_table
 from tick_pipeline.stream.sharding import hash_ranges, shard_indices
-from tick_pipeline.stream.status import StreamStatus, consumer_status
+from tick_pipeline.stream.status import StreamStatus, consumer_status, describe_shard
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
     from tick_pipeline.stream.layout import Listing, ShardFolders
-    from tick_pipeline.stream.port import Position
+    from tick_pipeline.stream.port import Position, Shard
 
-_VERSION = 1
 _MAINTENANCE_WAIT_SECONDS = 10.0
 
 
@@ -75,7 +79,7 @@ class LocalStream:
         self.root = root.absolute()
         self.retention_us = retention_hours * US_PER_HOUR
         try:
-            count = _open_stream(self.root, shards)
+            count = open_manifest(self.root, shards)
             self._folders = [shard_folders(self.root, index) for index in range(count)]
             for folder in (
                 *(path for item in self._folders for path in (item.streamed, item.merged)),
@@ -84,7 +88,9 @@ class LocalStream:
             ):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StreamError(f"{self.root} cannot hold the stream: {error.strerror}") from error
+            raise StreamError(
+                f"{self.root} cannot hold the stream: {error.strerror or error}"
+            ) from error
         self._consumers = Consumers(self.root / "consumers")
 
     # --- records ---------------------------------------------------------------------------------
@@ -102,7 +108,7 @@ class LocalStream:
         Raises:
             StreamError: the arrays do not fit, or a shard could not take its records.
         """
-        keys, values = _plain_arrays(partition_keys, data)
+        keys, values = plain_arrays(partition_keys, data)
         reasons = refusal_reasons(keys, values)
         taken: list[str] = []
         try:
@@ -119,7 +125,7 @@ class LocalStream:
                 self._append(self._folders[index], keys.take(rows), values.take(rows))
                 taken.append(self._folders[index].shard_id)
         except (OSError, BusyError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise StreamError(
                 f"a put of {len(partition_keys)} records into {self.root} failed: {reason}; "
                 f"taken were those of {', '.join(taken) or 'no shard'}"
@@ -286,8 +292,9 @@ class LocalStream:
     def _listed(self) -> list[tuple[Shard, Listing]]:
         ranges = hash_ranges(len(self._folders))
         return [
-            _shard(folders, hashes, *list_with_bytes(folders))
+            (describe_shard(folders.shard_id, hashes, listing, size_bytes), listing)
             for folders, hashes in zip(self._folders, ranges, strict=True)
+            for listing, size_bytes in [list_with_bytes(folders)]
         ]
 
     def _shard(self, shard_id: str) -> ShardFolders:
@@ -312,75 +319,3 @@ class LocalStream:
                 mtime_ms=max(clock_us // 1000, tail.mtime_ms + 1),
             )
         sync_folder(folders.streamed)
-
-
-def _open_stream(root: Path, shards: int) -> int:
-    """Number of shards of the stream at `root`, which is created where it is absent."""
-    if shards < 1:
-        raise StreamError(f"a stream of {shards} shards cannot be; it needs at least 1")
-    root.mkdir(parents=True, exist_ok=True)
-    path = root / "stream.json"
-    if not path.exists():
-        temporary = root / f"_stream.json.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps({"version": _VERSION, "shards": shards}), encoding="utf-8")
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass  # another process was first, and its number counts
-        finally:
-            temporary.unlink()
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        version, count = int(document["version"]), int(document["shards"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StreamError(
-            f"{path} cannot be read ({error}); `tick-pipeline reset` begins anew"
-        ) from error
-    if version != _VERSION:
-        raise StreamError(
-            f"{root} holds a stream of version {version}, this tick_pipeline needs {_VERSION}; "
-            "`tick-pipeline reset` begins anew"
-        )
-    return count
-
-
-def _plain_arrays(
-    partition_keys: pa.StringArray, data: pa.BinaryArray
-) -> tuple[pa.StringArray, pa.BinaryArray]:
-    """The arrays of a put, each in one piece; any kind of string or binary will do."""
-    if len(partition_keys) != len(data):
-        raise StreamError(
-            f"a put of {len(data)} records came with {len(partition_keys)} partition keys; "
-            "each record needs one"
-        )
-    try:
-        return _in_one_piece(partition_keys, pa.string()), _in_one_piece(data, pa.binary())
-    except pa.ArrowException as error:
-        raise StreamError(
-            f"a put of {partition_keys.type} keys and {data.type} data failed: {error}; "
-            "give strings and binary, at most 2 GiB of either"
-        ) from error
-
-
-def _in_one_piece(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    return values.cast(kind)
-
-
-def _shard(
-    folders: ShardFolders, hashes: tuple[int, int], listing: Listing, size_bytes: int
-) -> tuple[Shard, Listing]:
-    segments = listing.segments
-    shard = Shard(
-        shard_id=folders.shard_id,
-        first_hash=hashes[0],
-        end_hash=hashes[1],
-        earliest=str(segments[0].first) if segments else None,
-        latest=str(listing.latest) if listing.latest else None,
-        records=sum(segment.count for segment in segments),
-        bytes=size_bytes,
-        oldest_arrival_us=segments[0].oldest_us if segments else None,
-        newest_arrival_us=segments[-1].newest_us if segments else None,
-    )
-    return shard, listing

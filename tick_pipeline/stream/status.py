@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tick_pipeline.event_time import US_PER_SECOND
+from tick_pipeline.stream.port import Shard
 
 if TYPE_CHECKING:
     from tick_pipeline.stream.layout import Listing
-    from tick_pipeline.stream.port import Shard
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,24 @@ class StreamStatus:
     rejected: int
     newest_arrival_us: int | None
     retention_us: int
+
+
+def describe_shard(
+    shard_id: str, hashes: tuple[int, int], listing: Listing, size_bytes: int
+) -> Shard:
+    """A shard as the port tells it, from its listing; `hashes` is its half-open range."""
+    segments = listing.segments
+    return Shard(
+        shard_id=shard_id,
+        first_hash=hashes[0],
+        end_hash=hashes[1],
+        earliest=str(segments[0].first) if segments else None,
+        latest=str(listing.latest) if listing.latest else None,
+        records=sum(segment.count for segment in segments),
+        bytes=size_bytes,
+        oldest_arrival_us=segments[0].oldest_us if segments else None,
+        newest_arrival_us=segments[-1].newest_us if segments else None,
+    )
 
 
 def consumer_status(

@@ -103,7 +103,7 @@ def check(stream: LocalStream, acknowledged: dict[str, int]) -> None:
 def crash(root: Path, *, kills: int, seed: int) -> None:
     """Writers and a housekeeper at once; each in turn is killed at a random moment and begun again."""
     print(f"seed {seed}")  # noqa: T201  (pytest shows it when the test fails)
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     stream = LocalStream(root)
     stream.register("reader")
     acknowledged: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Records that the stream refuses, as Kinesis would: why, and where they are kept."""
+"""What a put takes: arrays of any kind that fits; and what it refuses, as Kinesis would, and keeps aside."""
 
 # pyarrow has no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
@@ -11,6 +11,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute
 
+from tick_pipeline.errors import StreamError
 from tick_pipeline.event_time import now_us
 from tick_pipeline.stream.layout import SUFFIX, folder_lock, sync_folder
 from tick_pipeline.stream.port import MAX_RECORD_BYTES
@@ -24,6 +25,28 @@ pc: Any = pyarrow.compute
 #: Characters of a partition key.
 #: Source: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html
 MAX_KEY_CHARACTERS = 256
+
+
+def plain_arrays(
+    partition_keys: pa.StringArray, data: pa.BinaryArray
+) -> tuple[pa.StringArray, pa.BinaryArray]:
+    """The arrays of a put, each in one piece; any kind of string or binary will do.
+
+    Raises:
+        StreamError: they differ in length, or are of other kinds or too large.
+    """
+    if len(partition_keys) != len(data):
+        raise StreamError(
+            f"a put of {len(data)} records came with {len(partition_keys)} partition keys; "
+            "each record needs one"
+        )
+    try:
+        return _in_one_piece(partition_keys, pa.string()), _in_one_piece(data, pa.binary())
+    except pa.ArrowException as error:
+        raise StreamError(
+            f"a put of {partition_keys.type} keys and {data.type} data failed: {error}; "
+            "give strings and binary, at most 2 GiB of either"
+        ) from error
 
 
 def refusal_reasons(keys: pa.StringArray, data: pa.BinaryArray) -> pa.StringArray | None:
@@ -87,3 +110,9 @@ def count_refused(folder: Path) -> int:
     """How many refused records are kept, by the files' names."""
     names = os.listdir(folder)  # noqa: PTH208  (as everywhere here: names only)
     return sum(int(name.split("-")[1]) for name in names if name.endswith(SUFFIX))
+
+
+def _in_one_piece(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    return values.cast(kind)
