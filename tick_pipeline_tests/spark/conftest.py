@@ -1,10 +1,11 @@
 """One Spark session for the tests of this folder, with the configuration of the real job."""
 
 # pyspark's types are partial
-# pyright: reportUnknownMemberType=false, reportPrivateUsage=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,7 +33,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
         for name, value in spark_environment().items():
             patch.setenv(name, value)
         patch.setenv("PYSPARK_SUBMIT_ARGS", LocalSparkJobs(home, settings)._submit_arguments())
-        spark = SparkSession.builder.getOrCreate()
+        builder: Any = SparkSession.builder
+        spark = builder.getOrCreate()
         spark.sparkContext.setLogLevel("ERROR")
         yield Lake(spark, home)
         gateway = spark.sparkContext._gateway
