@@ -1,0 +1,22 @@
+"""Fixtures: HOMEs that the command line filled, each made once for a module of tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tick_pipeline_tests.integration.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture(scope="module")
+def new_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pipeline]:
+    """Makes a pipeline over an absent HOME; variables without their prefix."""
+
+    def make(**variables: str) -> Pipeline:
+        return Pipeline(tmp_path_factory.mktemp("pipeline") / "home", variables)
+
+    return make

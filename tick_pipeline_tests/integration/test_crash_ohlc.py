@@ -1,0 +1,222 @@
+"""Promise `crash_loses_nothing`, of `ohlc`: whichever of its processes is killed, whenever."""
+
+# pandas has no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import psutil
+import pytest
+
+from tick_pipeline.event_time import US_PER_HOUR
+from tick_pipeline.settings import PREFIX
+from tick_pipeline.storage import TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline_tests.integration.pipeline import MODES
+from tick_pipeline_tests.integration.trades import (
+    DAY,
+    END,
+    START,
+    are_same_candles,
+    assert_same_candles,
+    candles_of,
+    read_trades,
+    write_trades,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tick_pipeline_tests.integration.pipeline import Pipeline
+
+pytestmark = pytest.mark.spark
+
+#: The job looks at its parent five times a second; the rest is for a machine with other work.
+SURVIVAL_SECONDS = 3.0
+HOURS = ("08", "09", "10")
+
+
+class Victim(Enum):
+    """Who is killed: the process of the command line, the job's Python, or its JVM."""
+
+    CALLER = "caller"
+    JOB = "job"
+    JVM = "jvm"
+
+
+@dataclass
+class Lake:
+    """A HOME whose raw tables grow, and what its candles must be."""
+
+    pipeline: Pipeline
+    folder: Path
+    tapes: list[Path] = field(default_factory=list["Path"])
+
+    def grow(self) -> None:
+        """Land trades that change some candles of every hour."""
+        number = len(self.tapes)
+        rows = [
+            (f"{DAY}T{hour}:{minute:02d}:{second:02d}.5Z", symbol, f"{100 + number}.25", "3")
+            for hour in HOURS
+            for symbol in ("AAA", "BBB")
+            for minute in range(number % 7, 60, 7)
+            for second in (0, 30)
+        ]
+        self.tapes.append(write_trades(self.folder / f"{number}.csv", rows))
+        self.pipeline.json("replay", str(self.tapes[-1]))
+        self.pipeline.json("deliver")
+
+    def expected(self, timeframe: str) -> Any:
+        """The candles of everything that has landed."""
+        trades = pd.concat([read_trades(tape) for tape in self.tapes])
+        return candles_of(trades, TIMEFRAMES[timeframe])
+
+    def stored(self) -> dict[tuple[StorageMode, str], Any]:
+        """The candles of every table, which must be readable."""
+        return {
+            (mode, timeframe): self.pipeline.candles(mode, timeframe)
+            for mode in MODES
+            for timeframe in TIMEFRAMES
+        }
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that works on this HOME, except this one."""
+        return list(_with_variable(f"{PREFIX}HOME", str(self.pipeline.home)))
+
+
+@pytest.fixture
+def lake(new_pipeline: Callable[..., Pipeline], tmp_path: Path) -> Lake:
+    return Lake(new_pipeline(), tmp_path)
+
+
+def test_crash_loses_nothing_when_ohlc_is_killed(lake: Lake) -> None:
+    """Three kills at random moments: the caller's, the job's and the JVM's."""
+    _kill_runs(lake, list(Victim))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_crash_loses_nothing_when_ohlc_is_killed_many_times(lake: Lake) -> None:
+    _kill_runs(lake, [victim for _ in range(7) for victim in Victim][:20])
+
+
+def _kill_runs(lake: Lake, victims: list[Victim]) -> None:
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")  # noqa: T201  (pytest shows it when the test fails)
+    chance = random.Random(seed)
+    interrupted = 0
+    lake.grow()
+    for victim in victims:
+        old = lake.stored()
+        lake.grow()
+        interrupted += _kill(lake, victim, chance)
+        for table, found in lake.stored().items():
+            _assert_old_or_new(found, old[table], lake.expected(table[1]), table)
+    assert interrupted > len(victims) / 2, "too few kills hit a run at work"
+    lake.pipeline.json("ohlc", "--start", START, "--end", END)
+    for (_, timeframe), found in lake.stored().items():
+        assert_same_candles(found, lake.expected(timeframe))
+    assert not list(lake.pipeline.home.rglob("_staging"))
+
+
+def _kill(lake: Lake, victim: Victim, chance: random.Random) -> bool:
+    """Kill one process of a run at a random moment; whether there was still one to kill."""
+    command = [sys.executable, "-m", "tick_pipeline.cli.main", "ohlc", "--start", START]
+    process = subprocess.Popen(
+        [*command, "--end", END],
+        env=lake.pipeline.environment(),
+        cwd=lake.pipeline.home,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        # Writing is the shorter and more delicate part: two of three kills hit it.
+        if chance.random() < 2 / 3:
+            _wait_for_a_write(lake, process)
+            time.sleep(chance.uniform(0, 1.5))
+        else:
+            time.sleep(chance.uniform(0.3, 5))
+        target = _find(lake, victim, process)
+        if target is None:
+            process.communicate(timeout=60)
+            return False
+        target.kill()
+        _assert_all_end(lake)
+        _, errors = process.communicate(timeout=10)
+    if victim is not Victim.CALLER:
+        assert process.returncode == 1
+        assert errors.count("tick-pipeline: ") == 1
+        assert "the Spark job ended with code" in errors
+        assert "Traceback" not in errors
+    return True
+
+
+def _wait_for_a_write(lake: Lake, process: subprocess.Popen[str]) -> None:
+    """Until the run's first candles lie in a table's folder, in either storage mode."""
+
+    def files() -> set[Path]:
+        staging = lake.pipeline.home.rglob("_staging/*/*")
+        tables = (
+            lake.pipeline.files(StorageMode.ICEBERG, candle_table(name)) for name in TIMEFRAMES
+        )
+        return {*staging, *(path for table in tables for path in table)}
+
+    before = files()
+    while not files() - before and process.poll() is None:
+        time.sleep(0.05)
+
+
+def _find(lake: Lake, victim: Victim, process: subprocess.Popen[str]) -> psutil.Process | None:
+    """The victim's process, waited for where the run has not come to it; None after the run."""
+    while process.poll() is None:
+        if victim is Victim.CALLER:
+            return psutil.Process(process.pid)
+        for found in lake.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                is_jvm = found.name() == "java"
+                if is_jvm if victim is Victim.JVM else (not is_jvm and found.ppid() == process.pid):
+                    return found
+        time.sleep(0.05)
+    return None
+
+
+def _assert_all_end(lake: Lake) -> None:
+    deadline = time.monotonic() + SURVIVAL_SECONDS
+    while (left := lake.processes()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left, f"still alive after {SURVIVAL_SECONDS} s: {left}"
+
+
+def _assert_old_or_new(found: Any, old: Any, new: Any, table: tuple[StorageMode, str]) -> None:
+    """Each hour is that of before the run or that of after it, whole."""
+    for frame in (old, found, new):
+        if not frame.empty:
+            frame["hour"] = frame["bucket_start"] // US_PER_HOUR
+    for hour in sorted(new["hour"].unique()):
+        has, had, gets = (_of_hour(frame, hour) for frame in (found, old, new))
+        assert are_same_candles(has, had) or are_same_candles(has, gets), (*table, hour)
+    assert set(() if found.empty else found["hour"]) <= set(new["hour"])
+
+
+def _of_hour(frame: Any, hour: int) -> Any:
+    return frame if frame.empty else frame[frame["hour"] == hour]
+
+
+def _with_variable(name: str, value: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        # One that ends while we look, or is another user's.
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            if alive and process.environ().get(name) == value:
+                yield process
