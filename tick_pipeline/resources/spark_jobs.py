@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import subprocess
 import sys
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _OHLC_MODULE = "tick_pipeline.spark.jobs.ohlc"
 _LOCK_WAIT_SECONDS = 10.0
 _REPORT_FILES_KEPT = 200
+#: How Python and Java name an uncaught error in a log.
+_ERROR_LINE = re.compile(r'(?:Exception in thread "[^"]*" )?[\w.$]*(?:Error|Exception): ')
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class LocalSparkJobs:
             f"--TIMEFRAMES={','.join(request.timeframes)}",
             f"--WAREHOUSE={warehouse_uri(self._home.path)}",
             f"--REPORT={report}",
+            f"--PARENT={os.getpid()}",
         ]
         if request.load_data_mode is not None:
             arguments.append(f"--LOAD_DATA_MODE={request.load_data_mode}")
@@ -171,8 +176,10 @@ def _last_error(log: Path) -> str:
     lines = [
         line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()
     ]
-    errors = [line for line in lines if "Error" in line.split(":")[0] or "Exception: " in line]
-    return (errors or lines or ["it said nothing"])[-1][:300]
+    errors = [line for line in lines if _ERROR_LINE.match(line)]
+    # Where the JVM refuses to start, Python knows only that; the JVM said why.
+    causes = [line for line in errors if "JAVA_GATEWAY_EXITED" not in line]
+    return (causes or errors or lines or ["it said nothing"])[-1][:300]
 
 
 def _forget_old_files(folder: Path) -> None:

@@ -86,8 +86,10 @@ def read_raw(
         rows = table.where(_hours_filter(hours)).drop(*PARTITION_KEYS)
         listed = _count_folders(spark, root)
     files = sum(len(of_hour) for of_hour in sizes.values())
+    # A file in the folder of another hour must not bring candles outside the hours of this run.
+    within = f"event_ts >= {start_us} and event_ts < {end_us}"
     return RawTicks(
-        rows=rows.withColumnRenamed("event_ts", "event_us"),
+        rows=rows.where(within).withColumnRenamed("event_ts", "event_us"),
         files=files,
         bytes=sum(sum(of_hour) for of_hour in sizes.values()),
         partitions=len(present),
