@@ -65,8 +65,14 @@ class Lake:
     def grow(self) -> None:
         """Land trades that change some candles of every hour."""
         number = len(self.tapes)
+        # A microsecond of its own: between two files, ties are told apart by ids, which no tape has.
         rows = [
-            (f"{DAY}T{hour}:{minute:02d}:{second:02d}.5Z", symbol, f"{100 + number}.25", "3")
+            (
+                f"{DAY}T{hour}:{minute:02d}:{second:02d}.{500_000 + number}Z",
+                symbol,
+                f"{100 + number}.25",
+                "3",
+            )
             for hour in HOURS
             for symbol in ("AAA", "BBB")
             for minute in range(number % 7, 60, 7)
