@@ -35,30 +35,34 @@ _FULL_ORDER = "struct(event_us, sequence, event_id, price, volume, sent_ts, sour
 _CONTENT = "struct(sequence, price, volume, sent_ts, source)"
 
 
-def judged(raw: DataFrame) -> DataFrame:
-    """Raw rows with `broken_rule`, null for a valid tick, and `bucket`, its minute since the epoch.
-
-    An invalid row has neither symbol nor bucket, so that all of one rule make one group.
-    """
-    tick = load_contract("tick")
-    valid = valid_sql(tick, Dialect.SPARK, expressions=_EXPRESSIONS)
-    rule = broken_rule_sql(tick, Dialect.SPARK, expressions=_EXPRESSIONS)
-    named = raw.withColumn("broken_rule", F.expr(f"case when not {valid} then {rule} end"))
-    return named.withColumn(
-        "bucket", F.expr(f"case when broken_rule is null then event_us div {US_PER_MINUTE} end")
-    ).withColumn("symbol", F.expr("case when broken_rule is null then symbol end"))
+def valid_ticks(raw: DataFrame) -> DataFrame:
+    """Raw rows that meet the contract, with `bucket`, the minute since the epoch."""
+    valid = valid_sql(load_contract("tick"), Dialect.SPARK, expressions=_EXPRESSIONS)
+    return with_bucket(raw).where(valid)
 
 
-def grouped(judged_rows: DataFrame) -> DataFrame:
-    """One row per (symbol, minute), and one per broken rule: candle, `rows`, and `exact`.
+def with_bucket(raw: DataFrame) -> DataFrame:
+    """Raw rows with `bucket`, the minute since the epoch."""
+    return raw.withColumn("bucket", F.expr(f"event_us div {US_PER_MINUTE}"))
+
+
+def broken_rules(raw: DataFrame) -> DataFrame:
+    """How many rows break each rule of the contract first: `rule`, `rows`."""
+    rule = broken_rule_sql(load_contract("tick"), Dialect.SPARK, expressions=_EXPRESSIONS)
+    named = raw.withColumn("rule", F.expr(rule)).where("rule is not null")
+    return named.groupBy("rule").agg(F.count(F.lit(1)).alias("rows"))
+
+
+def grouped(ticks: DataFrame) -> DataFrame:
+    """One row per (symbol, minute) of valid ticks: the candle's measures, and `exact`.
 
     `exact` says that the group's candle may be wrong: a tick may stand in it twice, two of its ticks
     may tie in (event_us, sequence), or a sequence does not fit the packed order.
     """
     return (
-        judged_rows.withColumn("packed", F.expr(_PACKED))
+        ticks.withColumn("packed", F.expr(_PACKED))
         .withColumn("identity", F.expr(_IDENTITY))
-        .groupBy("broken_rule", *_KEYS)
+        .groupBy(*_KEYS)
         .agg(
             *_measures(),
             F.expr("min_by(price, packed)").alias("open"),
@@ -70,20 +74,19 @@ def grouped(judged_rows: DataFrame) -> DataFrame:
         .withColumn(
             "exact",
             F.expr(
-                "broken_rule is null and ("
                 f"top_sequence >= shiftleft(1L, {_SEQUENCE_BITS}) "
                 "or size(array_distinct(identities)) < rows "
-                "or size(array_distinct(orders)) < rows)"
+                "or size(array_distinct(orders)) < rows"
             ),
         )
         .drop("identities", "orders", "top_sequence")
     )
 
 
-def distinct_ticks(valid_ticks: DataFrame) -> DataFrame:
+def distinct_ticks(ticks: DataFrame) -> DataFrame:
     """Each tick once, the first of the total order, with `copies` and whether they `conflict`."""
     return (
-        valid_ticks.withColumn("content", F.expr(_CONTENT))
+        ticks.withColumn("content", F.expr(_CONTENT))
         .groupBy("event_id", "event_us", *_KEYS)
         .agg(
             F.min("content").alias("first"),
@@ -96,13 +99,13 @@ def distinct_ticks(valid_ticks: DataFrame) -> DataFrame:
     )
 
 
-def exact_groups(valid_ticks: DataFrame) -> DataFrame:
+def exact_groups(ticks: DataFrame) -> DataFrame:
     """The same groups as `grouped`, each tick once and by the full order, whatever the sequences.
 
     Also `duplicates`, rows beyond the first of a tick, and `conflicting`, ticks whose copies differ.
     """
     return (
-        distinct_ticks(valid_ticks)
+        distinct_ticks(ticks)
         .withColumn("total_order", F.expr(_FULL_ORDER))
         .groupBy(*_KEYS)
         .agg(
@@ -138,23 +141,32 @@ class Settled:
     kept: tuple[DataFrame, ...]
 
 
-def settled(judged_rows: DataFrame, groups: DataFrame) -> Settled:
-    """Send the groups that need it the exact way, and count; runs Spark.
+def settled(raw: DataFrame) -> Settled:
+    """Group the ticks, send the groups that need it the exact way, and count; runs Spark.
+
+    What is rare (an invalid row, a tick that stands twice) costs a pass of its own over raw, and
+    only where there is any.
 
     Args:
-        judged_rows: of `judged`; read again for the groups that need it.
-        groups: of `grouped`.
+        raw: rows of raw, with `event_us`.
     """
-    groups = groups.persist()
-    counts = groups.groupBy("broken_rule").agg(F.sum("rows"), F.expr("count_if(exact)")).collect()
-    rows_by_rule = {row[0]: row[1] for row in counts}
-    exact = sum(row[2] for row in counts)
-    right = groups.where("broken_rule is null and not exact")
+    groups = grouped(valid_ticks(raw)).persist()
+    valid_rows, exact = groups.agg(
+        F.expr("coalesce(sum(rows), 0)"), F.expr("count_if(exact)")
+    ).collect()[0]
+    rows = raw.count()
+    invalid = (
+        {row.rule: row.rows for row in broken_rules(raw).select("rule", "rows").collect()}
+        if rows > valid_rows
+        else dict[str, int]()
+    )
+    right = groups.where("not exact")
     kept, duplicates, conflicting = (groups,), 0, 0
     if exact:
         wanted = F.broadcast(groups.where("exact").select(*_KEYS))
-        ticks = judged_rows.where("broken_rule is null").join(wanted, list(_KEYS), "left_semi")
-        repaired = exact_groups(ticks).persist()
+        # The join first: judging a row costs more than looking its group up.
+        candidates = with_bucket(raw).join(wanted, list(_KEYS), "left_semi")
+        repaired = exact_groups(valid_ticks(candidates)).persist()
         kept = (groups, repaired)
         duplicates, conflicting = repaired.agg(F.sum("duplicates"), F.sum("conflicting")).collect()[
             0
@@ -162,8 +174,8 @@ def settled(judged_rows: DataFrame, groups: DataFrame) -> Settled:
         right = right.unionByName(repaired, allowMissingColumns=True)
     return Settled(
         groups=right,
-        rows=sum(rows_by_rule.values()),
-        invalid_by_rule={rule: rows for rule, rows in rows_by_rule.items() if rule},
+        rows=rows,
+        invalid_by_rule=invalid,
         exact_groups=exact,
         duplicates=duplicates,
         conflicting=conflicting,

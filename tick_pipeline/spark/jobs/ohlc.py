@@ -7,6 +7,7 @@
     --WAREHOUSE        root of both modes' tables, a URI
     --CATALOG          Spark's name of the Iceberg catalog
     --REPORT           file for the report; the log if not given
+    --PARENT           id of the process to end with; none if not given
 
 Spark's configuration comes from outside, as on Glue.
 """
@@ -59,6 +60,7 @@ class Arguments:
     warehouse: str
     catalog: str
     report: Path | None
+    parent: int | None = None
 
 
 def parse_arguments(texts: Sequence[str]) -> Arguments:
@@ -74,6 +76,7 @@ def parse_arguments(texts: Sequence[str]) -> Arguments:
     parser.add_argument("--TIMEFRAMES", default=",".join(TIMEFRAMES))
     parser.add_argument("--CATALOG", default=CATALOG)
     parser.add_argument("--REPORT")
+    parser.add_argument("--PARENT", type=int)
     given, _ = parser.parse_known_args(texts)
     try:
         start_us, end_us = widen_to_hours(parse_instant(given.START), parse_instant(given.END))
@@ -92,6 +95,7 @@ def parse_arguments(texts: Sequence[str]) -> Arguments:
         warehouse=given.WAREHOUSE,
         catalog=given.CATALOG,
         report=Path(given.REPORT) if given.REPORT else None,
+        parent=given.PARENT,
     )
 
 
@@ -111,8 +115,7 @@ def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> O
         arguments.start_us,
         arguments.end_us,
     )
-    judged = candles.judged(raw.rows)
-    settled = candles.settled(judged, candles.grouped(judged))
+    settled = candles.settled(raw.rows)
     one_minute = candles.one_minute_candles(settled.groups).persist()
     written: dict[str, int] = {}
     for timeframe in arguments.timeframes:
@@ -160,7 +163,11 @@ def _write(frame: DataFrame, arguments: Arguments, mode: StorageMode, timeframe:
 
 
 def _end_with_parent(parent: int) -> None:
-    """End this process, and with it its JVM, once the process that started it has gone."""
+    """End this process, and with it its JVM, once the process that started it has gone.
+
+    Args:
+        parent: its id, as it told: it may have gone before this process could look.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -182,8 +189,8 @@ def main() -> None:
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     arguments = parse_arguments(sys.argv[1:])
-    if arguments.report:
-        _end_with_parent(os.getppid())
+    if arguments.parent is not None:
+        _end_with_parent(arguments.parent)
     builder: Any = SparkSession.builder
     spark = builder.appName("tick_pipeline ohlc").getOrCreate()
     reporter = FileReporter(arguments.report) if arguments.report else LogReporter()
