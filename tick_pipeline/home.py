@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _DAYS_BEFORE = 7
+#: Characters that mean something in a URI, a glob, a class path or Spark's options.
+_UNUSABLE = "#%?*[]{}:,\\\"'\n"
 _FOLDERS = ("stream", "warehouse", "landing", "labels", "locks", "reports", "spark")
 
 
@@ -83,6 +85,12 @@ def read_home(path: Path, *, partitions_start: str | None = None) -> Home | None
         HomeError: the folder holds other things, or a HOME of another version.
     """
     path = path.expanduser().absolute()
+    unusable = sorted(set(str(path)) & set(_UNUSABLE))
+    if unusable:
+        raise HomeError(
+            f"{path} holds {' '.join(unusable)}, which a table's location cannot; "
+            "name another folder with TICK_PIPELINE_HOME"
+        )
     if path.exists() and not path.is_dir():
         raise HomeError(f"{path} is a file; TICK_PIPELINE_HOME must name a folder")
     marker = marker_of(path)

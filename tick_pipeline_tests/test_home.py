@@ -101,3 +101,16 @@ def test_a_lock_that_another_process_holds_is_told_after_the_wait(tmp_path: Path
         exclusive(lock, what="the table", wait_seconds=0.1),
     ):
         pass
+
+
+def test_a_home_whose_name_has_a_blank_or_an_umlaut_works(tmp_path: Path) -> None:
+    home = open_home(load_settings(home=tmp_path / "meine Börse"))
+    raw = open_catalog(home.path).load_table("iceberg.raw")
+    assert raw.location() == f"file://{home.path}/warehouse/iceberg/raw"
+    assert (home.warehouse / "iceberg" / "raw" / "metadata").is_dir()
+
+
+@pytest.mark.parametrize("name", ["a#b", "a%20b", "a?b", "a:b", "a*b"])
+def test_a_home_whose_name_no_location_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(HomeError, match="name another folder"):
+        open_home(load_settings(home=tmp_path / name))

@@ -55,8 +55,12 @@ def catalog_uri(home_path: Path) -> str:
 
 
 def warehouse_uri(home_path: Path) -> str:
-    """The warehouse as a URI, as Iceberg writes it into its metadata."""
-    return (home_path / "warehouse").as_uri()
+    """The warehouse as a URI, as Iceberg writes it into its metadata.
+
+    Not percent-encoded: PyIceberg and Hadoop take a file's URI as it stands (see home.py for the
+    characters that would then mean something else).
+    """
+    return f"file://{home_path / 'warehouse'}"
 
 
 def open_catalog(home_path: Path) -> SqlCatalog:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import functions as F  # noqa: N812  (pyspark's own custom)
 
@@ -62,7 +61,7 @@ def overwrite_parquet_hours(
         keyed.repartition(*PARTITION_KEYS)
         .sortWithinPartitions(*PARTITION_KEYS, "symbol", "bucket_start")
         .write.partitionBy(*PARTITION_KEYS)
-        .parquet(staging.as_uri())
+        .parquet(f"file://{staging}")
     )
     for hour_us in hours_of(start_us, end_us):
         partition = hour_partition(hour_us)
@@ -82,7 +81,6 @@ def _replace_hour(staged: Path, target: Path) -> None:
 
 
 def _local_path(location: str) -> Path:
-    parts = urlsplit(location)
-    if parts.scheme != "file":
+    if not location.startswith("file:///"):
         raise SparkJobError(f"{location} is not on a local disk; this version writes there only")
-    return Path(unquote(parts.path))
+    return Path(location.removeprefix("file://"))

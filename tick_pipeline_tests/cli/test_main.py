@@ -128,7 +128,13 @@ def test_an_incompatible_contract_is_exit_code_1(capsys: pytest.CaptureFixture[s
     """The older side had a field that today's contract lacks."""
     source = Path(__file__).parents[2] / "tick_pipeline" / "contracts" / "tick.json"
     older = json.loads(source.read_text())
-    field: dict[str, Any] = {"name": "venue", "type": "string", "required": False, "description": "", "rules": []}
+    field: dict[str, Any] = {
+        "name": "venue",
+        "type": "string",
+        "required": False,
+        "description": "",
+        "rules": [],
+    }
     older["fields"].append(field)
     Path("older.json").write_text(json.dumps(older))
     assert run(["contracts", "check", "--against", "older.json"]) == 1

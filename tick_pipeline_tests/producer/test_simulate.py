@@ -454,7 +454,7 @@ def _assert_nothing_lost_or_unlabelled(home: Path) -> int:
 
 
 def _killed_runs(home: Path, seed: int, kills: int) -> None:
-    chance = random.Random(seed)  # noqa: S311  (reproducible, not secret)
+    chance = random.Random(seed)
     print(f"seed {seed}")  # noqa: T201  (to repeat a failure)
     for _ in range(kills):
         _kill_after(home, chance.uniform(0.5, 2.5))
@@ -463,9 +463,9 @@ def _killed_runs(home: Path, seed: int, kills: int) -> None:
 
 def test_crash_loses_nothing_when_produce_is_killed(tmp_path: Path) -> None:
     """SIGKILL at three random moments: no record twice, no gap, every bad record labelled."""
-    _killed_runs(tmp_path, random.randrange(2**32), kills=3)  # noqa: S311  (a seed to print)
+    _killed_runs(tmp_path, random.randrange(2**32), kills=3)
 
 
 @pytest.mark.soak
 def test_crash_loses_nothing_when_produce_is_killed_twenty_times(tmp_path: Path) -> None:
-    _killed_runs(tmp_path, random.randrange(2**32), kills=20)  # noqa: S311  (a seed to print)
+    _killed_runs(tmp_path, random.randrange(2**32), kills=20)

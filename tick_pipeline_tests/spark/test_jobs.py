@@ -14,6 +14,7 @@ from tick_pipeline.errors import BusyError, RuntimeMissingError, SparkJobError
 from tick_pipeline.event_time import US_PER_HOUR, parse_instant
 from tick_pipeline.home import exclusive
 from tick_pipeline.resources import spark_jobs
+from tick_pipeline.resources.iceberg import warehouse_uri
 from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest
 from tick_pipeline.resources.spark_runtime import JARS, jar_paths
 from tick_pipeline.storage import TIMEFRAMES, StorageMode
@@ -75,7 +76,7 @@ def test_a_job_ends_whose_caller_had_gone_before_it_could_look(home: Home) -> No
         [
             *(sys.executable, "-m", "tick_pipeline.spark.jobs.ohlc"),
             *("--START=2026-01-01T00:00:00Z", "--END=2026-01-01T01:00:00Z"),
-            *("--STORAGE_MODE=parquet_projection", f"--WAREHOUSE={home.warehouse.as_uri()}"),
+            *("--STORAGE_MODE=parquet_projection", f"--WAREHOUSE={warehouse_uri(home.path)}"),
             f"--PARENT={gone.pid}",
         ],
         stdout=subprocess.DEVNULL,
