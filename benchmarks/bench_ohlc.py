@@ -160,9 +160,9 @@ def _spark_cpu(home: Home, settings: Settings, paths: list[str], out: Path) -> d
 
     os.environ.update(spark_environment())
     # As a long session would run: with the second compiler, without the archive for short ones.
-    jobs = LocalSparkJobs(home, settings, java_options=[])
+    jobs = LocalSparkJobs(home, settings)
     quiet = "--conf spark.ui.showConsoleProgress=false "
-    os.environ["PYSPARK_SUBMIT_ARGS"] = quiet + jobs._submit_arguments()
+    os.environ["PYSPARK_SUBMIT_ARGS"] = quiet + jobs.submit_arguments([])
     builder: Any = SparkSession.builder
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")

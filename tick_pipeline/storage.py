@@ -87,6 +87,11 @@ def hour_partition(us: int) -> str:
     return as_datetime(us).strftime("year=%Y/month=%m/day=%d/hour=%H")
 
 
+def iceberg_hour_partition(us: int) -> str:
+    """Folder of an event hour under the data folder of Iceberg's raw, named as Iceberg names it."""
+    return as_datetime(us).strftime("event_ts_hour=%Y-%m-%d-%H")
+
+
 def partition_hour(path: str) -> int | None:
     """Start of the hour, in microseconds, that a path's partition keys name; None without keys."""
     match = _PARTITION.search(path)

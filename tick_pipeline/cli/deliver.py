@@ -20,7 +20,7 @@ from tick_pipeline.cli.signals import stop_on_signals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tick_pipeline.landing.delivery import DeliverySummary
+    from tick_pipeline.landing.delivery import DeliverySummary, Progress
     from tick_pipeline.storage import StorageMode
 
 
@@ -33,19 +33,26 @@ def deliver(
 ) -> None:
     """Drain the stream into both raw tables; what cannot be converted goes to the error prefix."""
     from tick_pipeline.landing.delivery import deliver as run_delivery
+    from tick_pipeline.stream.housekeeping import Housekeeping
 
     settings = local_settings()
     modes = chosen_modes(settings, storage_mode)
     home = local_home(settings)
     stream = local_stream(home, settings)
+    house = Housekeeping(stream)
     with stop_on_signals() as stop, progress_bar("deliver") as bar:
+
+        def on_progress(progress: Progress) -> None:
+            bar.update(progress.records, progress.expected)
+            house.if_due()
+
         summaries = run_delivery(
             home,
             settings,
             stream,
             modes=modes,
             follow=follow,
-            on_progress=lambda progress: bar.update(progress.records, progress.expected),
+            on_progress=on_progress,
             stop=stop,
         )
     if as_json:

@@ -13,12 +13,18 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from sqlalchemy.exc import SQLAlchemyError
 
 from tick_pipeline.errors import LandingError
-from tick_pipeline.event_time import US_PER_HOUR, as_datetime, now_us
+from tick_pipeline.event_time import US_PER_HOUR, now_us
 from tick_pipeline.landing.checkpoint import Checkpoint, parse_checkpoint
 from tick_pipeline.landing.sink import RawSink
 from tick_pipeline.landing.snapshots import expire_snapshots
 from tick_pipeline.resources.iceberg import open_catalog
-from tick_pipeline.storage import RAW, ErrorType, StorageMode, iceberg_identifier
+from tick_pipeline.storage import (
+    RAW,
+    ErrorType,
+    StorageMode,
+    iceberg_hour_partition,
+    iceberg_identifier,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +70,7 @@ class IcebergSink(RawSink):
         return f"{urlparse(self._table.location()).path}/data"
 
     def _partition(self, hour_us: int) -> str:
-        return as_datetime(hour_us).strftime("event_ts_hour=%Y-%m-%d-%H")
+        return iceberg_hour_partition(hour_us)
 
     def _commit(self, paths: list[Path], done: Checkpoint) -> None:
         checkpoint = {CHECKPOINT_PROPERTY: done.to_json()}

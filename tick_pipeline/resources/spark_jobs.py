@@ -21,6 +21,7 @@ from tick_pipeline.resources.spark_runtime import (
     jar_paths,
     spark_environment,
 )
+from tick_pipeline.resources.table_stats import raw_bytes
 from tick_pipeline.spark.report import OhlcReport, parse_reports
 from tick_pipeline.spark.session import local_conf
 from tick_pipeline.storage import LoadDataMode, StorageMode, candle_table
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _OHLC_MODULE = "tick_pipeline.spark.jobs.ohlc"
 _LOCK_WAIT_SECONDS = 10.0
 _REPORT_FILES_KEPT = 200
+#: Up to about two million ticks the JVM's second compiler costs more than it saves.
+_SMALL_BYTES = 40 << 20
 #: How Python and Java name an uncaught error in a log.
 _ERROR_LINE = re.compile(r'(?:Exception in thread "[^"]*" )?[\w.$]*(?:Error|Exception): ')
 
@@ -76,7 +79,7 @@ class LocalSparkJobs:
     Args:
         home: an initialised HOME.
         settings: master and memory.
-        java_options: JVM options in place of the class archive's.
+        java_options: JVM options in place of the ones chosen by class archive and size of the input.
     """
 
     def __init__(
@@ -118,11 +121,24 @@ class LocalSparkJobs:
                 for mode in sorted(request.storage_modes)
                 for timeframe in sorted(request.timeframes)
             ]
-            self._run([sys.executable, "-m", _OHLC_MODULE, *arguments], report, handles)
+            command = [sys.executable, "-m", _OHLC_MODULE, *arguments]
+            self._run(command, self._options_for(request), report, handles)
         _forget_old_files(self._home.reports)
         return parse_reports(report.read_text(encoding="utf-8"))
 
-    def _run(self, command: list[str], report: Path, locks: list[int]) -> None:
+    def _options_for(self, request: OhlcRequest) -> list[str]:
+        if self._java_options is not None:
+            return self._java_options
+        size_bytes = sum(
+            raw_bytes(self._home, mode, request.start_us, request.end_us)
+            for mode in request.storage_modes
+        )
+        first_compiler_only = ["-XX:TieredStopAtLevel=1"] if size_bytes < _SMALL_BYTES else []
+        return [*class_archive_options(self._settings), *first_compiler_only]
+
+    def _run(
+        self, command: list[str], java_options: list[str], report: Path, locks: list[int]
+    ) -> None:
         """Run a job until it ends; it holds the locks, too, so that they outlive a killed caller."""
         log = report.with_suffix(".log")
         scratch = self._home.path / "spark"
@@ -130,7 +146,10 @@ class LocalSparkJobs:
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 command,
-                env={**spark_environment(), "PYSPARK_SUBMIT_ARGS": self._submit_arguments()},
+                env={
+                    **spark_environment(),
+                    "PYSPARK_SUBMIT_ARGS": self.submit_arguments(java_options),
+                },
                 cwd=scratch,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -149,12 +168,10 @@ class LocalSparkJobs:
                 f"the Spark job ended with code {code}: {_last_error(log)}; its log: {log}"
             )
 
-    def _submit_arguments(self) -> str:
+    def submit_arguments(self, java_options: list[str]) -> str:
+        """What pyspark hands to spark-submit: master, memory, jars and configuration."""
         home, settings = self._home, self._settings
         jars = ":".join(str(path) for path in jar_paths(settings))
-        options = (
-            class_archive_options(settings) if self._java_options is None else self._java_options
-        )
         conf = {
             **local_conf(
                 catalog_file=str(home.catalog),
@@ -163,7 +180,7 @@ class LocalSparkJobs:
             ),
             "spark.driver.extraClassPath": jars,
             "spark.executor.extraClassPath": jars,
-            "spark.driver.extraJavaOptions": " ".join(["-XX:+UseSerialGC", *options]),
+            "spark.driver.extraJavaOptions": " ".join(["-XX:+UseSerialGC", *java_options]),
         }
         parts = ["--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory]
         for name, value in conf.items():

@@ -108,7 +108,7 @@ def class_archive_options(settings: Settings) -> list[str]:
     base, spark = folder / "base.jsa", folder / "spark.jsa"
     if not spark.is_file():
         return []
-    return [f"-XX:SharedArchiveFile={base}:{spark}", "-Xshare:auto", "-XX:TieredStopAtLevel=1"]
+    return [f"-XX:SharedArchiveFile={base}:{spark}", "-Xshare:auto"]
 
 
 def spark_environment() -> dict[str, str]:

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
+from tick_pipeline.event_time import hours_of
 from tick_pipeline.storage import (
     PARTITION_KEYS,
+    RAW,
     StorageMode,
     error_root,
+    hour_partition,
+    iceberg_hour_partition,
     iceberg_identifier,
     table_location,
 )
@@ -40,6 +44,18 @@ def table_stats(home: Home, mode: StorageMode, table: str) -> TableStats:
     if mode is StorageMode.ICEBERG:
         return _iceberg_stats(home, table)
     return _parquet_stats(home, table)
+
+
+def raw_bytes(home: Home, mode: StorageMode, start_us: int, end_us: int) -> int:
+    """Size of the raw data files of the hours [start_us, end_us), from the folders alone."""
+    root = Path(table_location(str(home.warehouse), mode, RAW))
+    hours = hours_of(start_us, end_us)
+    folders = (
+        [root / "data" / iceberg_hour_partition(hour_us) for hour_us in hours]
+        if mode is StorageMode.ICEBERG
+        else [root / hour_partition(hour_us) for hour_us in hours]
+    )
+    return sum(path.stat().st_size for folder in folders for path in folder.glob("*.parquet"))
 
 
 def error_objects(home: Home, mode: StorageMode) -> tuple[int, int]:

@@ -32,7 +32,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in spark_environment().items():
             patch.setenv(name, value)
-        patch.setenv("PYSPARK_SUBMIT_ARGS", LocalSparkJobs(home, settings)._submit_arguments())
+        patch.setenv(
+            "PYSPARK_SUBMIT_ARGS",
+            LocalSparkJobs(home, settings).submit_arguments(["-XX:TieredStopAtLevel=1"]),
+        )
         builder: Any = SparkSession.builder
         spark = builder.getOrCreate()
         spark.sparkContext.setLogLevel("ERROR")
