@@ -55,6 +55,11 @@ def ohlc(
         timeframes=parse_timeframes(timeframes),
     )
     home = local_home(settings)
+    if first_us < home.partitions_start_us:
+        say(
+            f"hours before {format_short(home.partitions_start_us)} are no partitions of this HOME; "
+            "TICK_PIPELINE_PARTITIONS_START sets where they begin"
+        )
     with progress_bar("candles by Spark"):
         reports = LocalSparkJobs(home, settings).run_ohlc(request)
     if as_json:

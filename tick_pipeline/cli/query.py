@@ -143,4 +143,6 @@ def _exact(value: Any) -> Any:
 
 
 def _for_people(value: Any) -> Any:
-    return _exact(value) if isinstance(value, (datetime, date)) else value
+    if not isinstance(value, (datetime, date)):
+        return value
+    return _exact(value).replace(".000000", "")

@@ -52,7 +52,7 @@ def home_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["query", "select 1", "--param", "a=1"], "--param"),
         (["query", "drop table iceberg.raw"], "SELECT"),
         (["query", "select * from iceberg.rawr"], "iceberg.raw"),
-        (["query", "selec 1"], "selec"),
+        (["query", "selec 1"], "SELEC"),
         (["contracts"], "Missing command"),
         (["contracts", "check", "--against", "no-such-revision"], "no-such-revision"),
         (["contracts", "check", "--against", "bad.csv"], "not JSON"),
