@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERSION = 1
 _DAYS_BEFORE = 7
 #: Characters that mean something in a URI, a glob, a class path or Spark's options.
-_UNUSABLE = "#%?*[]{}:,\\\"'\n"
+_UNUSABLE = '#%?*[]{}:,\\"\n'
 _FOLDERS = ("stream", "warehouse", "landing", "labels", "locks", "reports", "spark")
 
 

@@ -227,9 +227,9 @@ def test_names_that_hive_ignores_are_no_data(home: Home, own: LocalQueryEngine) 
     assert own.estimate("select * from parquet_projection.raw").files == 1
 
 
-def test_a_home_of_any_name_can_be_queried(tmp_path: Path) -> None:
-    """Quotes and glob signs of a path stand for themselves."""
-    settings = load_settings(home=tmp_path / "o'hara [x] *", _env_file=None)
+def test_a_home_of_an_odd_name_can_be_queried(tmp_path: Path) -> None:
+    """Quotes, blanks and parentheses of a path stand for themselves."""
+    settings = load_settings(home=tmp_path / "o'hara & söhne (x)", _env_file=None)
     home = open_home(settings)
     land(home, [tick("AAA", 1, 1)], [StorageMode.PARQUET_PROJECTION])
     engine = LocalQueryEngine(home, settings)
