@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,11 @@ def read_home(path: Path, *, partitions_start: str | None = None) -> Home | None
                 f"{path} is no HOME of tick_pipeline and not empty (it holds {strangers[0]!r}); "
                 "name another folder with TICK_PIPELINE_HOME"
             )
+        if _has_state(path):
+            raise HomeError(
+                f"{path} holds a stream or checkpoints, but {marker.name} is missing: going on could "
+                "skip records; put the file back, or `tick-pipeline reset` to begin anew"
+            )
         return None
     try:
         document: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
@@ -144,14 +149,24 @@ def remove_home(path: Path) -> None:
     """Delete a HOME, of any version, and nothing else.
 
     Raises:
-        HomeError: the folder is no HOME.
+        BusyError: a process writes one of its tables.
+        HomeError: the folder is no HOME, or cannot be deleted.
     """
-    path = path.expanduser().absolute()
-    if path.exists() and not marker_of(path).exists() and _strangers(path):
+    path = path.expanduser().resolve()
+    if not path.exists():
+        return
+    if not marker_of(path).exists() and _strangers(path):
         raise HomeError(f"{path} is no HOME of tick_pipeline; it was left as it is")
-    if path.exists():
-        marker_of(path).unlink(missing_ok=True)
-        shutil.rmtree(path)
+    with ExitStack() as locks:
+        for lock in sorted((path / "locks").glob("*.lock")):
+            locks.enter_context(exclusive(lock, what="a table of this HOME", wait_seconds=0))
+        # Renamed first: a deletion that is cut off must not leave half a HOME to go on with.
+        doomed = path.with_name(f".{path.name}.deleted-{os.getpid()}")
+        try:
+            path.rename(doomed)
+        except OSError as error:
+            raise HomeError(f"{path} cannot be deleted: {error.strerror}") from error
+        shutil.rmtree(doomed)
 
 
 @contextmanager
@@ -187,6 +202,11 @@ def write_atomically(path: Path, text: str) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     temporary.replace(path)
+
+
+def _has_state(path: Path) -> bool:
+    """Whether there is more than what an initialisation that was cut off leaves: empty parts."""
+    return (path / "stream" / "stream.json").exists() or any((path / "landing").glob("*.json"))
 
 
 def _strangers(path: Path) -> list[str]:

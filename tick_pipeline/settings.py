@@ -23,7 +23,13 @@ class Settings(BaseSettings):
     """What a user can set; the environment wins over .env, .env over the defaults."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        # As shells have it: TICK_PIPELINE_HOME= is the same as no such variable.
+        env_ignore_empty=True,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
     )
 
     deployment: Literal["local", "aws"] = "local"

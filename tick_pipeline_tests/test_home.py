@@ -114,3 +114,29 @@ def test_a_home_whose_name_has_a_blank_or_an_umlaut_works(tmp_path: Path) -> Non
 def test_a_home_whose_name_no_location_can_hold_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(HomeError, match="name another folder"):
         open_home(load_settings(home=tmp_path / name))
+
+
+def test_a_home_without_its_marker_is_not_gone_on_with(settings: Settings, home: Home) -> None:
+    """Its checkpoints would make a delivery skip records of a new stream."""
+    (home.landing / "parquet_projection.json").write_text("{}")
+    marker_of(home.path).unlink()
+    with pytest.raises(HomeError, match="is missing"):
+        open_home(settings)
+    remove_home(home.path)
+    assert open_home(settings).path == home.path
+
+
+def test_a_home_behind_a_link_is_removed_whole(tmp_path: Path, home: Home) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(home.path)
+    remove_home(link)
+    assert not home.path.exists()
+
+
+def test_a_home_that_is_written_to_is_not_removed(home: Home) -> None:
+    with (
+        exclusive(home.locks / "deliver-iceberg.lock", what="a delivery"),
+        pytest.raises(BusyError),
+    ):
+        remove_home(home.path)
+    assert marker_of(home.path).exists()

@@ -39,7 +39,7 @@ def test_the_order_of_the_modes_does_not_matter(monkeypatch: pytest.MonkeyPatch)
     [
         ("DEPLOYMENT", "moon", "'local' or 'aws'"),
         ("STORAGE_MODES", "hudi", "iceberg, parquet_projection"),
-        ("STORAGE_MODES", "", "iceberg, parquet_projection"),
+        ("STORAGE_MODES", ",", "iceberg, parquet_projection"),
         ("BUFFER_SECONDS", "soon", "valid number"),
         ("BUFFER_RECORDS", "0", "greater than or equal to 1"),
         ("CLOSE_AFTER_SECONDS", "60", "at least twice"),
@@ -74,3 +74,8 @@ def test_the_example_file_names_every_setting_with_its_default() -> None:
     }
     assert named == set(Settings.model_fields)
     assert load_settings(_env_file=example) == load_settings(_env_file=None)
+
+
+def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICK_PIPELINE_HOME", "")
+    assert load_settings().home == Path(".tick_pipeline")

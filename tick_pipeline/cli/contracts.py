@@ -60,12 +60,15 @@ def _older(against: str) -> list[Contract]:
     from tick_pipeline.contracts.contract import parse_contract
 
     path = Path(against)
-    if path.is_dir():
-        texts = {str(file): file.read_text("utf-8") for file in sorted(path.glob("*.json"))}
-    elif path.is_file():
-        texts = {against: path.read_text("utf-8")}
-    else:
-        texts = _texts_of_revision(against)
+    try:
+        if path.is_dir():
+            texts = {str(file): file.read_text("utf-8") for file in sorted(path.glob("*.json"))}
+        elif path.is_file():
+            texts = {against: path.read_text("utf-8")}
+        else:
+            texts = _texts_of_revision(against)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"--against {against} cannot be read: {error}") from error
     if not texts:
         raise ContractError(f"--against {against}: no contract file there")
     return [parse_contract(text, where=where) for where, text in texts.items()]

@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
         0 done; 1 the work failed; 2 bad usage or input; 130 interrupted.
     """
     try:
-        code = app(arguments, prog_name="tick-pipeline", standalone_mode=False)
+        code = int(app(arguments, prog_name="tick-pipeline", standalone_mode=False) or 0)
         sys.stdout.flush()
     except TyperException as error:
         return _complain(_usage_message(error), error.exit_code)
@@ -84,7 +84,7 @@ def run(arguments: list[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001  (the last resort: never a traceback on the terminal)
         return _complain(f"{_described(error)}; details: {_keep_traceback()}", 1)
-    return int(code or 0)
+    return _complain("interrupted", code) if code == INTERRUPTED else code
 
 
 def _complain(message: str, code: int) -> int:

@@ -16,8 +16,14 @@ from tick_pipeline.cli.options import (
 )
 from tick_pipeline.cli.output import human_bytes, progress_bar, say, show_json, show_table
 from tick_pipeline.errors import InputError
-from tick_pipeline.event_time import format_short, widen_to_hours
-from tick_pipeline.storage import TIMEFRAMES, LoadDataMode
+from tick_pipeline.event_time import (
+    MAX_EVENT_US,
+    MIN_EVENT_US,
+    format_short,
+    widen_to_hours,
+)
+from tick_pipeline.settings import Settings
+from tick_pipeline.storage import TIMEFRAMES, LoadDataMode, StorageMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,14 +49,21 @@ def ohlc(
     start_us, end_us = instant(start, "--start"), instant(end, "--end")
     try:
         first_us, last_us = widen_to_hours(start_us, end_us)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(f"--start, --end: {error}") from error
+    if first_us < MIN_EVENT_US or last_us > MAX_EVENT_US:
+        raise InputError(
+            f"--start {start}, --end {end}: ticks have event times from {format_short(MIN_EVENT_US)} "
+            f"to {format_short(MAX_EVENT_US)}"
+        )
     if (first_us, last_us) != (start_us, end_us):
         say(f"widened to whole hours: {format_short(first_us)} .. {format_short(last_us)}")
+    modes = chosen_modes(settings, storage_mode)
+    check_read_mode(load_data_mode, modes, settings)
     request = OhlcRequest(
         start_us=first_us,
         end_us=last_us,
-        storage_modes=chosen_modes(settings, storage_mode),
+        storage_modes=modes,
         load_data_mode=load_data_mode,
         timeframes=parse_timeframes(timeframes),
     )
@@ -67,6 +80,27 @@ def ohlc(
         return
     show_table(("what", *(report.storage_mode for report in reports)), report_rows(reports))
     say("next: tick-pipeline query --file latest_candles")
+
+
+def check_read_mode(
+    load: LoadDataMode | None, modes: Sequence[StorageMode], settings: Settings
+) -> None:
+    """Refuse to read raw of a mode that is switched off; say it where modes are crossed.
+
+    Raises:
+        InputError: its raw is not kept up, so candles from it would be wrong.
+    """
+    if load is None:
+        return
+    source = StorageMode.ICEBERG if load is LoadDataMode.ICEBERG else StorageMode.PARQUET_PROJECTION
+    if source not in settings.storage_modes:
+        raise InputError(
+            f"--load-data-mode {load} reads {source}.raw, which TICK_PIPELINE_STORAGE_MODES="
+            f"{','.join(settings.storage_modes)} switches off"
+        )
+    for mode in modes:
+        if mode is not source:
+            say(f"candles of {mode} are made from {source}.raw")
 
 
 def parse_timeframes(text: str) -> tuple[str, ...]:

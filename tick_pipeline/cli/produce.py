@@ -53,6 +53,8 @@ def produce(
         show_json(summary)
         return
     show_table(("what", "figure"), summary_rows(summary), title=f"produced: {scenario}")
+    if summary.stopped:
+        say("stopped before the end of the duration")
     say("next: tick-pipeline deliver")
 
 

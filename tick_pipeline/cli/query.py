@@ -17,9 +17,11 @@ import typer
 
 from tick_pipeline.cli.options import local_home, local_settings
 from tick_pipeline.cli.output import human_bytes, say, show_json, show_table
-from tick_pipeline.errors import InputError
+from tick_pipeline.errors import InputError, QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
     from tick_pipeline.resources.query_engine import Estimate
@@ -108,26 +110,37 @@ def _show_estimate(estimate: Estimate, form: Format) -> None:
 def _write(table: pa.Table, form: Format) -> None:
     columns = list(table.column_names)
     if form is Format.TABLE:
-        rows = table.slice(0, TABLE_ROWS).to_pylist()
-        show_table(columns, [[_for_people(row[name]) for name in columns] for row in rows])
+        rows = _rows(table.slice(0, TABLE_ROWS))
+        show_table(columns, [[_for_people(value) for value in row] for row in rows])
         if table.num_rows > TABLE_ROWS:
             say(f"{TABLE_ROWS} of {table.num_rows:,} rows; --format csv or json writes all")
-        return
-    batches = (batch.to_pylist() for batch in table.to_batches(max_chunksize=10_000))
-    if form is Format.CSV:
+    elif form is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        for batch in batches:
-            writer.writerows([_exact(row[name]) for name in columns] for row in batch)
-        return
-    sys.stdout.write("[")
-    separator = "\n"
-    for batch in batches:
-        for row in batch:
-            document = {name: _exact(value) for name, value in row.items()}
-            sys.stdout.write(separator + json.dumps(document, default=str, allow_nan=False))
-            separator = ",\n"
-    sys.stdout.write("\n]\n")
+        writer.writerows([_as_csv(value) for value in row] for row in _rows(table))
+    else:
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        if twice:
+            raise QueryError(f"two columns are named {twice[0]!r}; name them apart with AS")
+        separator = "["
+        for row in _rows(table):
+            document = {name: _exact(value) for name, value in zip(columns, row, strict=True)}
+            sys.stdout.write(f"{separator}\n{json.dumps(document, default=str, allow_nan=False)}")
+            separator = ","
+        sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """Rows by position: two columns may have one name."""
+    for batch in table.to_batches(max_chunksize=10_000):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _as_csv(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    exact = _exact(value)
+    return json.dumps(exact, default=str) if isinstance(exact, (list, dict)) else exact
 
 
 def _exact(value: Any) -> Any:
@@ -139,6 +152,10 @@ def _exact(value: Any) -> Any:
         return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + ("Z" if value.tzinfo else "")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, (list, tuple)):
+        return [_exact(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _exact(item) for name, item in value.items()}
     return value
 
 

@@ -81,4 +81,8 @@ def replay(
         ("ticks per second", round(summary.rate)),
     ]
     show_table(("what", "figure"), rows, title=f"replayed: {file.name}")
+    if summary.rejected:
+        say(f"{summary.rejected} records were refused by the stream and kept under its rejected/")
+    if summary.stopped:
+        say("stopped before the end of the file; run it again to send the rest")
     say("next: tick-pipeline deliver")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +10,14 @@ from rich.console import Console
 
 from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_stream
 from tick_pipeline.cli.output import human_bytes, show, show_json, show_table
+from tick_pipeline.cli.signals import stop_on_signals
+from tick_pipeline.errors import InputError
 from tick_pipeline.event_time import format_short, now_us
 from tick_pipeline.storage import TABLES, StorageMode
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from tick_pipeline.home import Home
     from tick_pipeline.resources.table_stats import TableStats
     from tick_pipeline.settings import Settings
@@ -47,19 +50,25 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show the stream, how far each delivery is behind, and what each table holds."""
+    if watch and as_json:
+        raise InputError("--watch and --json do not go together: call status --json again instead")
     settings = local_settings()
     home = local_home(settings)
+    with stop_on_signals() as stop:
+        _look(home, settings, watch=watch, as_json=as_json, stop=stop)
+
+
+def _look(home: Home, settings: Settings, *, watch: bool, as_json: bool, stop: Event) -> None:
     while True:
         current = collect(home, settings)
-        if watch and not as_json:
+        if watch:
             Console().clear()
         if as_json:
             show_json(current)
         else:
             _show(current)
-        if not watch:
+        if not watch or stop.wait(WATCH_SECONDS):
             return
-        time.sleep(WATCH_SECONDS)
 
 
 def collect(home: Home, settings: Settings) -> Status:

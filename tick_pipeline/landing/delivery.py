@@ -182,7 +182,7 @@ class _Delivery:
     def _deliver(self, modes: list[StorageMode], ends: Mapping[str, str] | None) -> None:
         positions = dict(self._sinks[modes[0]].checkpoint.positions)
         cursors = Cursors(self._stream, positions, ends)
-        while not self._stop.is_set():
+        while not self._over(follow=ends is None):
             buffer = Buffer(
                 positions, self._settings.buffer_records, self._settings.buffer_mib * _BYTES_PER_MIB
             )
@@ -202,7 +202,7 @@ class _Delivery:
         """Until the buffer is full, its first record waited long enough, or there is no more."""
         first_at: float | None = None
         wait_seconds = self._settings.buffer_seconds
-        while not buffer.full and not self._stop.is_set():
+        while not buffer.full and not self._over(follow=follow):
             if cursors.take(buffer):
                 first_at = first_at or time.monotonic()
                 if not follow:
@@ -216,6 +216,10 @@ class _Delivery:
                 return
             if first_at is not None and time.monotonic() - first_at >= wait_seconds:
                 return
+
+    def _over(self, *, follow: bool) -> bool:
+        """Asked to stop; or a mode failed, which a follower that went on would hide for days."""
+        return self._stop.is_set() or (follow and bool(self._failures))
 
     def _submit(self, modes: list[StorageMode], batch: Batch) -> None:
         self._in_writing = batch.records

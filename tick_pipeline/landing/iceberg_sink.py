@@ -85,10 +85,16 @@ class IcebergSink(RawSink):
                         # The names are of this flush alone; looking them up would read every manifest.
                         check_duplicate_files=False,
                     )
-            self._expire()
         except _COMMIT_ERRORS as error:
             raise LandingError(
                 f"{iceberg_identifier(RAW)} did not take flush {done.flush}: {error}; deliver again"
+            ) from error
+        try:
+            self._expire()
+        except _COMMIT_ERRORS as error:
+            raise LandingError(
+                f"{iceberg_identifier(RAW)} took flush {done.flush}, but its old snapshots cannot be "
+                f"expired: {error}; deliver again"
             ) from error
 
     def _expire(self) -> None:

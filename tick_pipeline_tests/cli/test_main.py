@@ -45,6 +45,10 @@ def home_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ohlc", "--start", "2026-01-01", "--end", "2026-01-01"], "not after"),
         (["ohlc", *HOUR, "--timeframes", "2m"], "1m, 5m"),
         (["ohlc", *HOUR, "--load-data-mode", "csv"], "csv"),
+        (["ohlc", "--start", "0001-01-01T00:00+01:00", "--end", "2026-01-01"], "2000-01-01"),
+        (["ohlc", "--start", "2026-01-01", "--end", "9999-12-31T23:30Z"], "2100-01-01"),
+        (["status", "--watch", "--json"], "--watch"),
+        (["contracts", "check", "--against", "latin.json"], "latin.json"),
         (["query"], "--file"),
         (["query", "select 1", "--file", "latest_candles"], "--file"),
         (["query", "--file", "no_such_query"], "latest_candles"),
@@ -62,6 +66,7 @@ def test_a_wrong_argument_is_one_line_and_exit_code_2(
     arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("bad.csv").write_text("what,is,this\n1,2,3\n")
+    Path("latin.json").write_bytes(b"{\xff}")
     assert run(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -159,3 +164,11 @@ def test_a_reader_that_closes_early_gets_no_complaint() -> None:
     command = f"{sys.executable} -m tick_pipeline.cli.main --help | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)  # noqa: S607
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_raw_of_a_mode_that_is_switched_off_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TICK_PIPELINE_STORAGE_MODES", "parquet_projection")
+    assert run(["ohlc", *HOUR, "--load-data-mode", "iceberg"]) == 2
+    assert "switches off" in capsys.readouterr().err

@@ -62,3 +62,10 @@ def test_an_estimate_runs_nothing_and_warns_without_pruning(
 def test_an_empty_table_gives_no_rows(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["query", "--file", "latest_candles", "--format", form]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_two_columns_of_one_name_keep_their_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["query", "select 1 as a, 2 as a", "--format", "csv"]) == 0
+    assert capsys.readouterr().out == "a,a\n1,2\n"
+    assert run(["query", "select 1 as a, 2 as a", "--json"]) == 2
+    assert "name them apart" in capsys.readouterr().err
