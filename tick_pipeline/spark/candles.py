@@ -37,8 +37,7 @@ _CONTENT = "struct(sequence, price, volume, sent_ts, source)"
 
 def valid_ticks(raw: DataFrame) -> DataFrame:
     """Raw rows that meet the contract, with `bucket`, the minute since the epoch."""
-    valid = valid_sql(load_contract("tick"), Dialect.SPARK, expressions=_EXPRESSIONS)
-    return with_bucket(raw).where(valid)
+    return with_bucket(raw).where(_valid())
 
 
 def with_bucket(raw: DataFrame) -> DataFrame:
@@ -163,10 +162,16 @@ def settled(raw: DataFrame) -> Settled:
     right = groups.where("not exact")
     kept, duplicates, conflicting = (groups,), 0, 0
     if exact:
-        wanted = F.broadcast(groups.where("exact").select(*_KEYS))
-        # The join first: judging a row costs more than looking its group up.
-        candidates = with_bucket(raw).join(wanted, list(_KEYS), "left_semi")
-        repaired = exact_groups(valid_ticks(candidates)).persist()
+        wanted = F.broadcast(groups.where("exact").select(*_KEYS, "rows"))
+        # Judging a row costs more than looking its group up. Naming a column of the other side keeps
+        # Spark from judging first.
+        candidates = (
+            with_bucket(raw)
+            .join(wanted, list(_KEYS))
+            .where(f"case when rows > 0 then {_valid()} else false end")
+            .drop("rows")
+        )
+        repaired = exact_groups(candidates).persist()
         kept = (groups, repaired)
         duplicates, conflicting = repaired.agg(F.sum("duplicates"), F.sum("conflicting")).collect()[
             0
@@ -218,6 +223,10 @@ def rolled_up(one_minute: DataFrame, seconds: int) -> DataFrame:
             "symbol", f"timestamp_seconds(bucket * {seconds}) as bucket_start", *_candle_columns()
         )
     )
+
+
+def _valid() -> str:
+    return valid_sql(load_contract("tick"), Dialect.SPARK, expressions=_EXPRESSIONS)
 
 
 def _measures() -> list[Column]:
