@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tick_pipeline.home import Home
     from tick_pipeline.landing.delivery import DeliverySummary
-    from tick_pipeline.producer.simulate import SimulationSummary
+    from tick_pipeline.producer.simulate import SimulationRequest, SimulationSummary
     from tick_pipeline.settings import Settings
     from tick_pipeline.spark.report import OhlcReport
 
@@ -74,7 +74,7 @@ def demo(
         )
 
 
-def _run(request: Any, home: Home, settings: Settings) -> DemoResult:
+def _run(request: SimulationRequest, home: Home, settings: Settings) -> DemoResult:
     from tick_pipeline.landing.delivery import deliver
     from tick_pipeline.producer.simulate import run_simulation
     from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest

@@ -82,7 +82,7 @@ def collect(home: Home, settings: Settings) -> Status:
         tables=[
             table_stats(home, mode, table) for mode in settings.storage_modes for table in TABLES
         ],
-        error_objects={mode.value: error_objects(home, mode)[0] for mode in settings.storage_modes},
+        error_objects={mode.value: error_objects(home, mode) for mode in settings.storage_modes},
     )
 
 

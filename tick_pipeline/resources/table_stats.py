@@ -58,11 +58,10 @@ def raw_bytes(home: Home, mode: StorageMode, start_us: int, end_us: int) -> int:
     return sum(path.stat().st_size for folder in folders for path in folder.glob("*.parquet"))
 
 
-def error_objects(home: Home, mode: StorageMode) -> tuple[int, int]:
-    """How many error objects a mode holds, and their bytes."""
+def error_objects(home: Home, mode: StorageMode) -> int:
+    """How many error objects a mode holds."""
     root = Path(error_root(str(home.warehouse), mode))
-    sizes = [path.stat().st_size for path in root.rglob("*") if _is_data(path, root)]
-    return len(sizes), sum(sizes)
+    return sum(_is_data(path, root) for path in root.rglob("*"))
 
 
 def _parquet_stats(home: Home, table: str) -> TableStats:
