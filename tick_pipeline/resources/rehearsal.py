@@ -49,7 +49,7 @@ def run_rehearsal(home: Home, settings: Settings, java_options: list[str]) -> No
 
 
 def _ticks(start_us: int) -> pa.Table:
-    # Each tick twice, so that the exact way is rehearsed, too.
+    # Each tick twice, so that telling copies apart is rehearsed, too.
     numbers = [number for number in range(_TICKS) for _ in range(2)]
     return pa.table(
         {

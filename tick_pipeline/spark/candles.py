@@ -1,9 +1,9 @@
-"""Candles from ticks: pure functions of data frames.
+"""Candles from ticks: functions of data frames.
 
-The total order of ticks and their identity are strings in part, and strings cost more than the
-candles themselves. So one pass groups by integers alone, and keeps of each group two lists of longs
-that tell, without ever missing one, whether a tick stands twice or two ticks tie; only the groups in
-which that is so take the exact way.
+The identity and the total order of ticks are strings in part, and strings cost more than the candles
+themselves. Copies of a tick, and ticks that tie in time, share symbol and microsecond: so one cheap
+pass finds the instants that several rows share, by one integer; only their rows are told apart and
+ranked by strings, and the candles need integers alone.
 """
 
 # pyspark's types are partial
@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812  (pyspark's own custom)
 
 from tick_pipeline.contracts.contract import load_contract
@@ -22,27 +23,22 @@ from tick_pipeline.event_time import US_PER_MINUTE, US_PER_SECOND
 from tick_pipeline.storage import TIMEFRAMES
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 _KEYS = ("symbol", "bucket")
 _EXPRESSIONS = {"event_ts": "event_us"}
-#: 26 bits hold the microseconds of a minute, 37 bits the sequence: together one positive long.
-_SEQUENCE_BITS = 37
-_PACKED = f"shiftleft(event_us % {US_PER_MINUTE}, {_SEQUENCE_BITS}) | sequence"
-#: Equal for copies of one tick; where two other ticks collide, the exact way sorts them out.
-_IDENTITY = "xxhash64(event_id, event_us)"
-_FULL_ORDER = "struct(event_us, sequence, event_id, price, volume, sent_ts, source)"
+#: Equal for rows of one symbol and microsecond; where two others collide, their rows are told apart.
+_INSTANT = "xxhash64(symbol, event_us)"
+#: 26 bits hold the microseconds of a minute, 37 bits a tick's rank among those of its microsecond.
+_RANK_BITS = 37
+_PACKED = f"shiftleft(event_us % {US_PER_MINUTE}, {_RANK_BITS}) | rank"
+#: What is left of the total order among ticks of one symbol and microsecond.
+_ORDER_OF_INSTANT = ("sequence", "event_id", "price", "volume", "sent_ts", "source")
 _CONTENT = "struct(sequence, price, volume, sent_ts, source)"
-
-
-def valid_ticks(raw: DataFrame) -> DataFrame:
-    """Raw rows that meet the contract, with `bucket`, the minute since the epoch."""
-    return with_bucket(raw).where(_valid())
-
-
-def with_bucket(raw: DataFrame) -> DataFrame:
-    """Raw rows with `bucket`, the minute since the epoch."""
-    return raw.withColumn("bucket", F.expr(f"event_us div {US_PER_MINUTE}"))
+#: The columns that candles need.
+_MEASURED = (*_KEYS, "event_us", "price", "volume")
+#: As many as every task may hold in memory, some 64 bytes each; more are joined by sorting.
+_BROADCAST_INSTANTS = 1_000_000
 
 
 def broken_rules(raw: DataFrame) -> DataFrame:
@@ -52,40 +48,48 @@ def broken_rules(raw: DataFrame) -> DataFrame:
     return named.groupBy("rule").agg(F.count(F.lit(1)).alias("rows"))
 
 
-def grouped(ticks: DataFrame) -> DataFrame:
-    """One row per (symbol, minute) of valid ticks: the candle's measures, and `exact`.
+def shared_instants(raw: DataFrame) -> DataFrame:
+    """Hashes of (symbol, microsecond) that more than one row has: `instant`."""
+    counted = raw.groupBy(F.expr(_INSTANT).alias("instant")).agg(F.count(F.lit(1)).alias("rows"))
+    return counted.where("rows > 1").select("instant")
 
-    `exact` says that the group's candle may be wrong: a tick may stand in it twice, two of its ticks
-    may tie in (event_us, sequence), or a sequence does not fit the packed order.
+
+def lone_rows(raw: DataFrame, shared: DataFrame | None) -> DataFrame:
+    """Rows that have their instant for themselves, in the shape of `ranked_rows`.
+
+    Args:
+        raw: rows of raw.
+        shared: the shared instants, None where there are none.
     """
-    return (
-        ticks.withColumn("packed", F.expr(_PACKED))
-        .withColumn("identity", F.expr(_IDENTITY))
-        .groupBy(*_KEYS)
-        .agg(
-            *_measures(),
-            F.expr("min_by(price, packed)").alias("open"),
-            F.expr("max_by(price, packed)").alias("close"),
-            F.max("sequence").alias("top_sequence"),
-            F.expr("collect_list(identity)").alias("identities"),
-            F.expr("collect_list(packed)").alias("orders"),
-        )
-        .withColumn(
-            "exact",
-            F.expr(
-                f"top_sequence >= shiftleft(1L, {_SEQUENCE_BITS}) "
-                "or size(array_distinct(identities)) < rows "
-                "or size(array_distinct(orders)) < rows"
-            ),
-        )
-        .drop("identities", "orders", "top_sequence")
+    rows = raw
+    if shared is not None:
+        rows = raw.withColumn("instant", F.expr(_INSTANT)).join(shared, "instant", "left_anti")
+    return rows.withColumn("bucket", F.expr(_valid_bucket())).selectExpr(
+        *_MEASURED, "0L as rank", "1L as copies", "false as conflict"
     )
 
 
-def distinct_ticks(ticks: DataFrame) -> DataFrame:
+def ranked_rows(raw: DataFrame, shared: DataFrame) -> DataFrame:
+    """Rows of shared instants, each tick once, with its `rank` in the total order of its instant.
+
+    Also `bucket`, the minute since the epoch, null where the row is invalid, `copies`, how often the
+    tick stands, and whether those `conflict`.
+    """
+    rows = (
+        raw.withColumn("instant", F.expr(_INSTANT))
+        .join(shared, "instant")
+        .withColumn("bucket", F.expr(_valid_bucket()))
+        .repartition("symbol", "event_us")
+    )
+    in_order = Window.partitionBy("symbol", "event_us").orderBy(*_ORDER_OF_INSTANT)
+    ranked = distinct_ticks(rows).withColumn("rank", F.row_number().over(in_order).cast("long"))
+    return ranked.select(*_MEASURED, "rank", "copies", "conflict")
+
+
+def distinct_ticks(rows: DataFrame) -> DataFrame:
     """Each tick once, the first of the total order, with `copies` and whether they `conflict`."""
     return (
-        ticks.withColumn("content", F.expr(_CONTENT))
+        rows.withColumn("content", F.expr(_CONTENT))
         .groupBy("event_id", "event_us", *_KEYS)
         .agg(
             F.min("content").alias("first"),
@@ -98,20 +102,26 @@ def distinct_ticks(ticks: DataFrame) -> DataFrame:
     )
 
 
-def exact_groups(ticks: DataFrame) -> DataFrame:
-    """The same groups as `grouped`, each tick once and by the full order, whatever the sequences.
+def grouped(ticks: DataFrame) -> DataFrame:
+    """One row per (symbol, minute): the candle's measures, copies and conflicts.
 
-    Also `duplicates`, rows beyond the first of a tick, and `conflicting`, ticks whose copies differ.
+    Args:
+        ticks: in the shape of `ranked_rows`.
     """
     return (
-        distinct_ticks(ticks)
-        .withColumn("total_order", F.expr(_FULL_ORDER))
+        ticks.withColumn("packed", F.expr(_PACKED))
         .groupBy(*_KEYS)
         .agg(
-            *_measures(),
-            F.expr("min_by(price, total_order)").alias("open"),
-            F.expr("max_by(price, total_order)").alias("close"),
-            F.sum(F.expr("copies - 1")).alias("duplicates"),
+            F.count(F.lit(1)).alias("rows"),
+            F.max("price").alias("high"),
+            F.min("price").alias("low"),
+            F.sum("volume").alias("volume"),
+            F.expr("sum(price * volume)").alias("notional"),
+            F.min("event_us").alias("first_us"),
+            F.max("event_us").alias("last_us"),
+            F.expr("min_by(price, packed)").alias("open"),
+            F.expr("max_by(price, packed)").alias("close"),
+            F.sum("copies").alias("copies"),
             F.expr("count_if(conflict)").alias("conflicting"),
         )
     )
@@ -119,13 +129,13 @@ def exact_groups(ticks: DataFrame) -> DataFrame:
 
 @dataclass(frozen=True)
 class Settled:
-    """Groups that are right, and what was found on the way.
+    """Ticks by minute, each once, and what was found on the way.
 
     Attributes:
-        groups: one row per (symbol, minute) with at least one tick; kept in memory where repaired.
+        groups: one row per (symbol, minute) with at least one tick; kept in memory.
         rows: raw rows.
         invalid_by_rule: broken rule -> rows.
-        exact_groups: groups that took the exact way.
+        shared_instants: microseconds of a symbol that several rows share.
         duplicates: valid rows beyond the first of a tick.
         conflicting: ticks whose copies differ.
         kept: frames to unpersist in the end.
@@ -134,58 +144,49 @@ class Settled:
     groups: DataFrame
     rows: int
     invalid_by_rule: dict[str, int]
-    exact_groups: int
+    shared_instants: int
     duplicates: int
     conflicting: int
     kept: tuple[DataFrame, ...]
 
 
 def settled(raw: DataFrame) -> Settled:
-    """Group the ticks, send the groups that need it the exact way, and count; runs Spark.
+    """Group the ticks, each once, and count; runs Spark.
 
-    What is rare (an invalid row, a tick that stands twice) costs a pass of its own over raw, and
-    only where there is any.
+    What is rare (an invalid row, a shared instant) costs a pass of its own over raw, and only where
+    there is any.
 
     Args:
         raw: rows of raw, with `event_us`.
     """
-    groups = grouped(valid_ticks(raw)).persist()
-    valid_rows, exact = groups.agg(
-        F.expr("coalesce(sum(rows), 0)"), F.expr("count_if(exact)")
+    shared = shared_instants(raw).persist()
+    instants = shared.count()
+    if instants:
+        known = F.broadcast(shared) if instants <= _BROADCAST_INSTANTS else shared
+        ticks = lone_rows(raw, known).unionByName(ranked_rows(raw, known))
+    else:
+        ticks = lone_rows(raw, None)
+    groups = grouped(ticks).persist()
+    valid = "filter (where bucket is not null)"
+    rows, invalid, duplicates, conflicting = groups.selectExpr(
+        "coalesce(sum(copies), 0)",
+        "coalesce(sum(copies) filter (where bucket is null), 0)",
+        f"coalesce(sum(copies - rows) {valid}, 0)",
+        f"coalesce(sum(conflicting) {valid}, 0)",
     ).collect()[0]
-    rows = raw.count()
-    invalid = (
-        {row.rule: row.rows for row in broken_rules(raw).select("rule", "rows").collect()}
-        if rows > valid_rows
-        else dict[str, int]()
-    )
-    right = groups.where("not exact")
-    kept, duplicates, conflicting = (groups,), 0, 0
-    if exact:
-        wanted = F.broadcast(groups.where("exact").select(*_KEYS, "rows"))
-        # Judging a row costs more than looking its group up. Naming a column of the other side keeps
-        # Spark from judging first.
-        candidates = (
-            with_bucket(raw)
-            .join(wanted, list(_KEYS))
-            .where(f"case when rows > 0 then {_valid()} else false end")
-            .drop("rows")
-        )
-        repaired = exact_groups(candidates).persist()
-        kept = (groups, repaired)
-        duplicates, conflicting = repaired.agg(F.sum("duplicates"), F.sum("conflicting")).collect()[
-            0
-        ]
-        right = right.unionByName(repaired, allowMissingColumns=True)
     return Settled(
-        groups=right,
+        groups=groups.where("bucket is not null"),
         rows=rows,
-        invalid_by_rule=invalid,
-        exact_groups=exact,
+        invalid_by_rule=_count_by_rule(raw) if invalid else {},
+        shared_instants=instants,
         duplicates=duplicates,
         conflicting=conflicting,
-        kept=kept,
+        kept=(shared, groups),
     )
+
+
+def _count_by_rule(raw: DataFrame) -> dict[str, int]:
+    return {row.rule: row.rows for row in broken_rules(raw).select("rule", "rows").collect()}
 
 
 def one_minute_candles(groups: DataFrame) -> DataFrame:
@@ -225,20 +226,9 @@ def rolled_up(one_minute: DataFrame, seconds: int) -> DataFrame:
     )
 
 
-def _valid() -> str:
-    return valid_sql(load_contract("tick"), Dialect.SPARK, expressions=_EXPRESSIONS)
-
-
-def _measures() -> list[Column]:
-    return [
-        F.count(F.lit(1)).alias("rows"),
-        F.max("price").alias("high"),
-        F.min("price").alias("low"),
-        F.sum("volume").alias("volume"),
-        F.expr("sum(price * volume)").alias("notional"),
-        F.min("event_us").alias("first_us"),
-        F.max("event_us").alias("last_us"),
-    ]
+def _valid_bucket() -> str:
+    valid = valid_sql(load_contract("tick"), Dialect.SPARK, expressions=_EXPRESSIONS)
+    return f"case when {valid} then event_us div {US_PER_MINUTE} end"
 
 
 def _candle_columns() -> list[str]:

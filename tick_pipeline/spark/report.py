@@ -46,7 +46,7 @@ class OhlcReport:
         invalid_by_rule: broken rule -> rows.
         duplicates: valid rows beyond the first of a tick.
         conflicting_duplicates: ticks whose copies differ.
-        exact_groups: (symbol, minute) groups that took the exact way.
+        shared_instants: microseconds of a symbol that several raw rows share.
         candles: timeframe -> candles written.
         files: raw files that hold the hours.
         bytes: their size.
@@ -70,7 +70,7 @@ class OhlcReport:
     invalid_by_rule: dict[str, int]
     duplicates: int
     conflicting_duplicates: int
-    exact_groups: int
+    shared_instants: int
     candles: dict[str, int]
     files: int
     bytes: int

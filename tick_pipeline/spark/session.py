@@ -8,12 +8,8 @@ from tick_pipeline.storage import CATALOG
 JOB_CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.adaptive.enabled": "true",
-    # Small jobs: two shuffle partitions a core would be mostly overhead; AQE splits what is large.
-    "spark.sql.shuffle.partitions": "2",
     "spark.sql.files.maxPartitionBytes": str(64 << 20),
     "spark.sql.files.openCostInBytes": "0",
-    # Past this many groups in a task Spark would sort whole rows; the default of 128 always does.
-    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",

@@ -57,13 +57,15 @@ def overwrite_parquet_hours(
     keyed = candles
     for key in PARTITION_KEYS:
         keyed = keyed.withColumn(key, F.date_format("bucket_start", _PATTERNS[key]))
+    hours = list(hours_of(start_us, end_us))
+    # One file an hour; a single hour needs no shuffle for that.
+    gathered = keyed.coalesce(1) if len(hours) == 1 else keyed.repartition(*PARTITION_KEYS)
     (
-        keyed.repartition(*PARTITION_KEYS)
-        .sortWithinPartitions(*PARTITION_KEYS, "symbol", "bucket_start")
+        gathered.sortWithinPartitions(*PARTITION_KEYS, "symbol", "bucket_start")
         .write.partitionBy(*PARTITION_KEYS)
         .parquet(f"file://{staging}")
     )
-    for hour_us in hours_of(start_us, end_us):
+    for hour_us in hours:
         partition = hour_partition(hour_us)
         _replace_hour(staging / partition, root / partition)
     shutil.rmtree(root / "_staging")

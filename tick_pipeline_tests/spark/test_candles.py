@@ -137,9 +137,9 @@ def test_sixty_trades_in_one_microsecond_keep_their_sequence(lake: Lake) -> None
     _check(lake, ticks, start_us)
 
 
-@pytest.mark.parametrize("first", [2**37 - 3, 2**62 - 3])
-def test_sequences_past_the_packed_order_decide_open_and_close(lake: Lake, first: int) -> None:
-    """Where 37 bits do not hold a sequence, the full order decides, in the same microsecond, too."""
+@pytest.mark.parametrize("first", [1, 2**37 - 3, 2**62 - 3])
+def test_sequences_of_any_size_decide_open_and_close(lake: Lake, first: int) -> None:
+    """In one microsecond, where nothing else does."""
     start_us = lake.fresh_hours()
     ticks = [
         tick(start_us + 5, first + number, price=100.0 + number * 5 % 7) for number in range(7)
@@ -154,6 +154,17 @@ def test_equal_time_and_sequence_of_two_ids_fall_back_to_the_full_order(lake: La
     lake.land(ticks, PARQUET)
     _check(lake, ticks, start_us)
     assert lake.candles(start_us)["AAA", start_us]["open"] == 2.0
+
+
+def test_more_shared_instants_than_fit_in_memory_change_nothing(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are then joined by sorting."""
+    monkeypatch.setattr("tick_pipeline.spark.candles._BROADCAST_INSTANTS", 0)
+    start_us = lake.fresh_hours()
+    ticks = [tick(start_us + number // 2 * 1_000_001, number) for number in range(1, 200)]
+    lake.land([*ticks, *ticks[50:60]], PARQUET)
+    _check(lake, [*ticks, *ticks[50:60]], start_us)
 
 
 def test_the_same_id_with_another_symbol_or_time_is_another_tick(lake: Lake) -> None:

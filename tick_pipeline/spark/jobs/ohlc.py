@@ -19,6 +19,7 @@ import os
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _PARENT_WATCH_SECONDS = 0.2
+#: Small jobs: more than a laptop's cores would be mostly overhead; large ones shuffle as they read.
+_LEAST_PARTITIONS = 2
+_BYTES_A_PARTITION = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -115,20 +119,23 @@ def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> O
         arguments.start_us,
         arguments.end_us,
     )
+    partitions = max(_LEAST_PARTITIONS, raw.bytes // _BYTES_A_PARTITION)
+    spark.conf.set("spark.sql.shuffle.partitions", partitions)
     settled = candles.settled(raw.rows)
-    one_minute = candles.one_minute_candles(settled.groups).persist()
-    written: dict[str, int] = {}
-    for timeframe in arguments.timeframes:
+    one_minute = candles.one_minute_candles(settled.groups)
+
+    def write(timeframe: str) -> int:
         seconds = TIMEFRAMES[timeframe]
-        frame = (
-            one_minute if timeframe == "1m" else candles.rolled_up(one_minute, seconds).persist()
-        )
+        frame = one_minute if timeframe == "1m" else candles.rolled_up(one_minute, seconds)
         _write(frame, arguments, mode, timeframe)
-        written[timeframe] = frame.count()
-        if frame is not one_minute:
-            frame.unpersist()
+        return frame.count()
+
+    with ThreadPoolExecutor(len(arguments.timeframes)) as writers:
+        written = dict(
+            zip(arguments.timeframes, writers.map(write, arguments.timeframes), strict=True)
+        )
     effort = effort_since(spark, stage_before)
-    for kept in (*settled.kept, one_minute):
+    for kept in settled.kept:
         kept.unpersist()
     return OhlcReport(
         storage_mode=mode.value,
@@ -140,7 +147,7 @@ def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> O
         invalid_by_rule=settled.invalid_by_rule,
         duplicates=settled.duplicates,
         conflicting_duplicates=settled.conflicting,
-        exact_groups=settled.exact_groups,
+        shared_instants=settled.shared_instants,
         candles=written,
         files=raw.files,
         bytes=raw.bytes,
