@@ -1,7 +1,7 @@
 """`ohlc`: the job's CPU against DuckDB and the usual row_number, then its wall time and memory.
 
 All read the same Parquet files, apply the same valid_tick, keep each tick once, and write the
-candles of one and five minutes. CPU seconds are warm: of the second run and later, JVM and all.
+candles of one and five minutes. CPU seconds are warm: of the fifth run and later, JVM and all.
 """
 
 # ruff: noqa: S608, SLF001  (its SQL is made of its own constants; the JVM is reached no other way)
@@ -58,6 +58,7 @@ HOURS = 5
 TICKS_AN_HOUR = MILLION
 SYMBOLS = 100
 FILES_AN_HOUR = 4
+WARM_UPS = 4
 WARM_RUNS = 3
 COLD_RUNS = 5
 MODE = StorageMode.PARQUET_PROJECTION
@@ -292,18 +293,18 @@ def _row_number(valid: str, *, deduplicate: bool) -> list[str]:
 
 
 def _warm(work: Callable[[], object], process: psutil.Process) -> float:
-    """Median CPU seconds of a process over WARM_RUNS runs, after one that warms up."""
+    """Median CPU seconds of a process over WARM_RUNS runs, after WARM_UPS (a JVM compiles that long)."""
 
     def spent() -> float:
         times = process.cpu_times()
         return times.user + times.system
 
     seconds: list[float] = []
-    for _ in range(WARM_RUNS + 1):
+    for _ in range(WARM_UPS + WARM_RUNS):
         before = spent()
         work()
         seconds.append(spent() - before)
-    return median(seconds[1:])
+    return median(seconds[WARM_UPS:])
 
 
 def _time_whole_runs(home: Home, settings: Settings) -> None:

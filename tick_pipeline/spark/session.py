@@ -17,6 +17,8 @@ JOB_CONF = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # The plans of a job generate more than the default of 100 classes: later runs compiled anew.
+    "spark.sql.codegen.cache.maxEntries": "1000",
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
 }
 
