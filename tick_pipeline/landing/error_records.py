@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tick_pipeline.event_time import US_PER_HOUR, as_datetime, parse_instant
+from tick_pipeline.event_time import US_PER_HOUR, US_PER_SECOND, as_datetime, parse_instant
 from tick_pipeline.landing.raw_files import publish
 from tick_pipeline.storage import ErrorType, error_location, error_root
 
@@ -32,6 +32,11 @@ MESSAGE_MEMBERS = ("errorMessage", "lastErrorMessage", "ErrorMessage")
 #: Code of a line that is no error record: it is told, not skipped.
 UNREADABLE = "unreadable_error_record"
 
+#: Firehose names an object's hour by its oldest record; others of it arrived up to this much later.
+#: Source: https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html and, for its longest
+#: buffering, https://docs.aws.amazon.com/firehose/latest/dev/buffering-hints.html
+_BUFFERED_US = 900 * US_PER_SECOND
+_ARRIVAL_SPAN = re.compile(r"(?:^|/)(\d{4}(?:/\d{2}){0,3})$")
 _ARRIVAL_HOUR = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]+$")
 
 
@@ -101,13 +106,43 @@ def write_errors(
 def read_errors(warehouse: str, mode: StorageMode) -> Iterator[ErrorRecord]:
     """Every record of a mode's error prefix, by object; none is skipped, whatever its type or form."""
     root = Path(error_root(warehouse, mode))
-    for path in sorted(root.rglob("*")):
+    for path in error_objects(root):
+        yield from read_object(path, root)
+
+
+def error_objects(root: Path, since_us: int = 0) -> Iterator[Path]:
+    """The objects below an error root that may hold records which arrived at `since_us` or later.
+
+    Folders of older hours are not entered; what lies outside the folders of hours is always listed.
+    """
+    oldest = as_datetime(max(since_us - _BUFFERED_US, 0)).strftime("%Y/%m/%d/%H")
+    return _walk(root, root, oldest)
+
+
+def read_object(path: Path, root: Path) -> Iterator[ErrorRecord]:
+    """Every line of an error object below that root, also those that are no error record.
+
+    Raises:
+        OSError: the object cannot be read, or is not there any more.
+    """
+    for line in path.read_bytes().split(b"\n"):
+        if line.strip():
+            yield _parse_line(line, path.relative_to(root))
+
+
+def _walk(folder: Path, root: Path, oldest: str) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return  # no error yet, or redriven since its parent was listed
+    for path in entries:
+        if path.is_dir():
+            span = _ARRIVAL_SPAN.search(path.relative_to(root).as_posix())
+            if span is None or span[1] >= oldest[: len(span[1])]:
+                yield from _walk(path, root, oldest)
         # Ours while being written, never Firehose's.
-        if not path.is_file() or (path.name.startswith("_") and path.name.endswith(".tmp")):
-            continue
-        for line in path.read_bytes().split(b"\n"):
-            if line.strip():
-                yield _parse_line(line, path.relative_to(root))
+        elif path.is_file() and not (path.name.startswith("_") and path.name.endswith(".tmp")):
+            yield path
 
 
 def _document(

@@ -83,6 +83,10 @@ PROVEN: dict[str, list[tuple[str, list[tuple[Any, ...]]]]] = {
             f"select l.n, r.n from {_PAIR.format(join='full')} order by l.n, r.n",
             [(1, None), (2, 2), (None, 3)],
         ),
+        (
+            "select l.n, r.n from (values (1), (2)) as l(n) cross join (values (3)) as r(n) order by l.n",
+            [(1, 3), (2, 3)],
+        ),
     ],
     "LT": [("select 1 < 2, 2 < 2", [(True, False)])],
     "LTE": [("select 2 <= 2, 3 <= 2", [(True, False)])],
@@ -146,7 +150,13 @@ PROVEN: dict[str, list[tuple[str, list[tuple[Any, ...]]]]] = {
     "Var": [(f"select date_trunc('hour', {_T})", [(datetime(2026, 3, 1, 9, tzinfo=UTC),)])],
     "Where": [(f"select n from {_ROWS} where x > 1", [(1,)])],
     "Window": [
-        (f"select sum(n) over (partition by s) from {_ROWS} order by n", [(4,), (2,), (4,)])
+        (f"select sum(n) over (partition by s) from {_ROWS} order by n", [(4,), (2,), (4,)]),
+        (f"select count(*) over (partition by s) from {_ROWS} order by n", [(2,), (1,), (2,)]),
+        # Nulls are of one partition.
+        (
+            "select count(*) over (partition by s) as n from (values (null), (null), ('a')) as t(s) order by n",
+            [(1,), (2,), (2,)],
+        ),
     ],
     "With": [("with t as (select 7 as n) select n from t", [(7,)])],
     # Its value is the engine's own: what is compared is that it tells sets apart and not orders.
@@ -155,6 +165,13 @@ PROVEN: dict[str, list[tuple[str, list[tuple[Any, ...]]]]] = {
             f"select {_SUM_AB} = {_SUM_BA}, {_SUM_AB} = {_SUM_AA}",
             [(True, False)],
         )
+    ],
+    "is_finite()": [
+        (
+            "select is_finite(1e308), is_finite(1e0 / 0e0), is_finite(-1e0 / 0e0), is_finite(0e0 / 0e0)",
+            [(True, False, False, False)],
+        ),
+        (f"select is_finite(x) from {_ROWS} order by n", [(True,), (True,), (None,)]),
     ],
 }
 

@@ -373,6 +373,7 @@ def test_order_does_not_matter(
 def test_every_query_is_tested_here_or_by_name() -> None:
     """A new query file needs its own recompute."""
     assert set(query_names()) == {
+        "candle_invariants",
         "candles",
         "candles_match_sql",
         "compare_storage_modes",

@@ -48,7 +48,7 @@ def test_a_header_tells_every_column_of_the_result(name: str) -> None:
 def test_an_unknown_query_is_told_with_its_neighbour() -> None:
     with pytest.raises(QueryError, match="did you mean lateness"):
         load_query("latenes")
-    with pytest.raises(QueryError, match="there are candles, "):
+    with pytest.raises(QueryError, match="there are candle_invariants, candles, "):
         load_query("zzz")
     with pytest.raises(QueryError, match="there is no query"):
         load_query("../views/ticks")

@@ -62,7 +62,7 @@ def land(home: Home, records: Sequence[dict[str, Any]], modes: Sequence[StorageM
             values = rows
             if mode is StorageMode.ICEBERG:
                 values = [row | {"event_ts": as_datetime(row["event_ts"])} for row in rows]
-            _append(home, mode, "raw", hour_us, values)
+            append(home, mode, "raw", hour_us, values)
 
 
 def store_candles(home: Home, timeframe: str, candles: Any, modes: Sequence[StorageMode]) -> None:
@@ -73,7 +73,7 @@ def store_candles(home: Home, timeframe: str, candles: Any, modes: Sequence[Stor
             for row in rows.to_dict("records")
         ]
         for mode in modes:
-            _append(home, mode, candle_table(timeframe), hour_us, values)
+            append(home, mode, candle_table(timeframe), hour_us, values)
 
 
 def candles_of(records: Sequence[dict[str, Any]], minutes: int = 1) -> Any:
@@ -116,9 +116,10 @@ def parquet_file(home: Home, table: str, hour_us: int, name: str) -> Path:
     return Path(root) / hour_partition(hour_us) / name
 
 
-def _append(
+def append(
     home: Home, mode: StorageMode, table: str, hour_us: int, rows: list[dict[str, Any]]
 ) -> None:
+    """Append rows as they are; in Parquet, into that hour's folder."""
     data = pa.Table.from_pylist(rows, schema=arrow_schema(table_contract(table), mode))
     if mode is StorageMode.ICEBERG:
         target = open_catalog(home.path).load_table(iceberg_identifier(table))
