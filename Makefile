@@ -16,6 +16,7 @@ SCENARIO ?= mixed
 DURATION ?= 60
 LOAD_DATA_MODE ?=
 MINUTES ?= 30
+PORT ?= 3000
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 12) else f"Python 3.10 or 3.11 is needed; {sys.executable} is {sys.version.split()[0]}. Name one: make PYTHON=/path/to/python3.11")'
@@ -39,6 +40,10 @@ setup: .venv/.spark ## install into .venv, fetch the two jars once, build Spark'
 .PHONY: demo
 demo: setup ## the whole pipeline once, on this machine (MINUTES=30 SCENARIO=mixed)
 	$(BIN)/tick-pipeline demo --minutes $(MINUTES) --scenario $(SCENARIO)
+
+.PHONY: ui
+ui: setup ## Dagster's web interface and daemon on http://127.0.0.1:3000 (PORT=), state in TICK_PIPELINE_HOME
+	DAGSTER_HOME="$$($(BIN)/python -m tick_pipeline.orchestration.instance)" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
 .PHONY: produce
 produce: setup ## simulate ticks into the stream in real time (SCENARIO= DURATION=seconds)

@@ -78,4 +78,8 @@ class RuntimeMissingError(WorkError):
 
 
 class SparkJobError(WorkError):
-    """A Spark job ended with an error."""
+    """A Spark job ended with an error; `log_tail` is the end of what it said."""
+
+    def __init__(self, message: str, *, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = log_tail

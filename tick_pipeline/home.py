@@ -22,7 +22,7 @@ VERSION = 1
 _DAYS_BEFORE = 7
 #: Characters that mean something in a URI, a glob, a class path or Spark's options.
 _UNUSABLE = '#%?*[]{}:,\\"\n'
-_FOLDERS = ("stream", "warehouse", "landing", "labels", "locks", "reports", "spark")
+_FOLDERS = ("stream", "warehouse", "landing", "labels", "locks", "reports", "spark", "dagster")
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,17 @@ def prepare_home(path: Path) -> Path:
 
 def finish_home(path: Path) -> Home:
     """Write the marker, once everything else is there; from then on the folder is a HOME."""
-    start = now_us() // (24 * US_PER_HOUR) * 24 * US_PER_HOUR - _DAYS_BEFORE * 24 * US_PER_HOUR
+    start = partitions_start_of_new_home()
     write_atomically(
         marker_of(path),
         json.dumps({"version": VERSION, "partitions_start": format_short(start)}, indent=2),
     )
     return Home(path, start)
+
+
+def partitions_start_of_new_home() -> int:
+    """Where the partitions of a HOME begin that is made now: midnight seven days ago, microseconds."""
+    return now_us() // (24 * US_PER_HOUR) * 24 * US_PER_HOUR - _DAYS_BEFORE * 24 * US_PER_HOUR
 
 
 def remove_home(path: Path) -> None:

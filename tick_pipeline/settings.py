@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     deployment: Literal["local", "aws"] = "local"
     storage_modes: Annotated[tuple[StorageMode, ...], NoDecode] = tuple(StorageMode)
     home: Path = Path(".tick_pipeline")
+    #: None: the folder `dagster` of HOME.
+    dagster_home: Path | None = None
     #: Jars, fetched once for every clone of this user.
     cache: Path = Field(default_factory=lambda: _user_cache() / "tick_pipeline")
     #: None: midnight seven days before HOME was initialised, kept there.

@@ -33,6 +33,7 @@ def deliver(
 ) -> None:
     """Drain the stream into both raw tables; what cannot be converted goes to the error prefix."""
     from tick_pipeline.landing.delivery import deliver as run_delivery
+    from tick_pipeline.orchestration.reports import report_deliveries
     from tick_pipeline.stream.housekeeping import Housekeeping
 
     settings = local_settings()
@@ -55,6 +56,7 @@ def deliver(
             on_progress=on_progress,
             stop=stop,
         )
+    report_deliveries(home, settings, summaries)
     if as_json:
         show_json({mode.value: summary for mode, summary in summaries.items()})
         return

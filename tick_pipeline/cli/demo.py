@@ -1,7 +1,5 @@
-"""`demo`: the whole pipeline once, and what it did as one table."""
+"""`demo`: the whole pipeline once, as one run of Dagster, and what it did as one table."""
 
-# pyarrow has no types
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import time
@@ -13,18 +11,27 @@ import typer
 from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_stream
 from tick_pipeline.cli.output import progress_bar, say, show, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
-from tick_pipeline.errors import WorkError
-from tick_pipeline.event_time import format_short, widen_to_hours
-from tick_pipeline.storage import TIMEFRAMES
+from tick_pipeline.errors import InputError, WorkError
+from tick_pipeline.event_time import format_short, now_us, widen_to_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import dagster as dg
 
     from tick_pipeline.home import Home
-    from tick_pipeline.landing.delivery import DeliverySummary
     from tick_pipeline.producer.simulate import SimulationRequest, SimulationSummary
     from tick_pipeline.settings import Settings
-    from tick_pipeline.spark.report import OhlcReport
+
+_US_PER_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One asset check of the run: `ok`, `warn` or `error`, and what it found."""
+
+    asset: str
+    check: str
+    outcome: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -33,16 +40,18 @@ class DemoResult:
 
     Attributes:
         produced: what the simulator sent.
-        delivered: storage mode -> its delivery.
-        reports: the Spark job's report per storage mode, over the whole hours of the window.
-        parity: claim -> whether both modes agree; empty where one mode is switched off.
-        seconds: wall time, and that of each step.
+        tables: `storage_mode/table` -> numbers of its materialization, over the whole hours of the window.
+        checks: every asset check of the run.
+        parity: table -> whether both modes hold the same; empty where one mode is switched off.
+        run_id: Dagster's run.
+        seconds: wall time of each step.
     """
 
     produced: SimulationSummary
-    delivered: dict[str, DeliverySummary]
-    reports: list[OhlcReport]
+    tables: dict[str, dict[str, Any]]
+    checks: list[CheckOutcome]
     parity: dict[str, bool]
+    run_id: str
     seconds: dict[str, float]
 
 
@@ -51,7 +60,7 @@ def demo(
     scenario: Annotated[str, typer.Option(help="What happens.")] = "mixed",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate, land in both modes, make candles, compare: the whole pipeline, on this machine."""
+    """Simulate, then land, make candles and check them as one Dagster run, on this machine."""
     from tick_pipeline.producer.simulate import SimulationRequest
 
     settings = local_settings()
@@ -61,86 +70,107 @@ def demo(
         past=True,
         lateness_seconds=settings.lateness_seconds,
     )
-    result = _run(request, local_home(settings), settings)
+    home = local_home(settings)
+    if now_us() - minutes * _US_PER_MINUTE < home.partitions_start_us:
+        raise InputError(
+            f"--minutes {minutes:g} begins before {format_short(home.partitions_start_us)}, the first "
+            "hour of this HOME's partitions; take fewer, or set TICK_PIPELINE_PARTITIONS_START"
+        )
+    result = _run(request, home, settings)
     if as_json:
         show_json(result)
     else:
-        _show(result)
-    if not all(result.parity.values()):
-        differing = ", ".join(claim for claim, equal in result.parity.items() if not equal)
+        _show(result, settings)
+    wrong = [check for check in result.checks if check.outcome == "error"]
+    if wrong:
         raise WorkError(
-            f"the storage modes differ: {differing}; see tick-pipeline query --file "
-            "compare_storage_modes"
+            "; ".join(f"{check.check} of {check.asset}: {check.description}" for check in wrong)
         )
 
 
 def _run(request: SimulationRequest, home: Home, settings: Settings) -> DemoResult:
-    from tick_pipeline.landing.delivery import deliver
     from tick_pipeline.producer.simulate import run_simulation
-    from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest
 
     stream = local_stream(home, settings)
     clock = _Clock()
-    with stop_on_signals() as stop:
-        with progress_bar("1/4 ticks into the stream") as bar:
-            produced = run_simulation(
-                stream,
-                request,
-                labels_folder=home.labels,
-                on_progress=lambda progress: bar.update(progress.sent, progress.expected),
-                stop=stop,
-            )
-        clock.lap("produce")
-        with progress_bar("2/4 stream into both raw tables") as bar:
-            delivered = deliver(
-                home,
-                settings,
-                stream,
-                modes=settings.storage_modes,
-                follow=False,
-                on_progress=lambda progress: bar.update(progress.records, progress.expected),
-                stop=stop,
-            )
-        clock.lap("deliver")
+    with stop_on_signals() as stop, progress_bar("1/2 ticks into the stream") as bar:
+        produced = run_simulation(
+            stream,
+            request,
+            labels_folder=home.labels,
+            on_progress=lambda progress: bar.update(progress.sent, progress.expected),
+            stop=stop,
+        )
         if stop.is_set():
             raise KeyboardInterrupt
-    with progress_bar("3/4 candles by Spark"):
-        start_us, end_us = widen_to_hours(produced.start_us, produced.end_us)
-        reports = LocalSparkJobs(home, settings).run_ohlc(
-            OhlcRequest(
-                start_us=start_us,
-                end_us=end_us,
-                storage_modes=settings.storage_modes,
-                load_data_mode=None,
-                timeframes=tuple(TIMEFRAMES),
-            )
-        )
-    clock.lap("ohlc")
-    with progress_bar("4/4 compare the storage modes"):
-        parity = compare_modes(home, settings, start_us, end_us)
-    clock.lap("compare")
+    clock.lap("produce")
+    with progress_bar("2/2 both raw tables, candles by Spark, checks: Dagster's job ohlc_batch"):
+        result = _run_hours(home, settings, produced)
+    clock.lap("ohlc_batch")
+    tables, checks = _tables(result), _checks(result)
     return DemoResult(
-        produced,
-        {mode.value: summary for mode, summary in delivered.items()},
-        reports,
-        parity,
-        clock.laps,
+        produced=produced,
+        tables=tables,
+        checks=checks,
+        parity={
+            check.asset.partition("/")[2]: check.outcome == "ok"
+            for check in checks
+            if check.check == "storage_parity"
+        },
+        run_id=result.run_id,
+        seconds=clock.laps,
     )
 
 
-def compare_modes(home: Home, settings: Settings, start_us: int, end_us: int) -> dict[str, bool]:
-    """Promise `both_modes_agree` over [start, end): ticks, and the candles of each timeframe."""
-    from tick_pipeline.resources.query_engine import LocalQueryEngine
+def _run_hours(
+    home: Home, settings: Settings, produced: SimulationSummary
+) -> dg.ExecuteInProcessResult:
+    """`ohlc_batch` over the hours that the ticks touch.
 
-    if len(settings.storage_modes) == 1:
-        return {}
-    engine = LocalQueryEngine(home, settings)
-    window = {"start": format_short(start_us), "end": format_short(end_us)}
-    found = {"ticks": engine.run_file("storage_parity_ticks", window).table.num_rows == 0}
-    for timeframe in TIMEFRAMES:
-        result = engine.run_file("storage_parity_candles", {**window, "timeframe": timeframe})
-        found[f"candles {timeframe}"] = result.table.num_rows == 0
-    return found
+    Raises:
+        WorkError: a step failed; the run in the web interface tells all.
+    """
+    from tick_pipeline.orchestration.instance import open_instance
+    from tick_pipeline.orchestration.local_runs import run_job
+    from tick_pipeline.orchestration.partitions import Window
+
+    window = Window(*widen_to_hours(produced.start_us, produced.end_us))
+    with open_instance(home, settings) as instance:
+        result = run_job(instance, "ohlc_batch", window)
+    failures = result.get_step_failure_events()
+    if failures:
+        error = failures[0].step_failure_data.error
+        cause = error.cause if error and error.cause else error
+        reason = cause.message.strip() if cause else "no reason was told"
+        raise WorkError(
+            f"{failures[0].step_key} failed: {reason}; run {result.run_id} in `make ui`"
+        )
+    return result
+
+
+def _tables(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    """Numbers of each materialization; the newest where an hour of the range has its own."""
+    tables: dict[str, dict[str, Any]] = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        tables[materialization.asset_key.to_user_string()] = {
+            name: value.value
+            for name, value in materialization.metadata.items()
+            if isinstance(value.value, int | float)
+        }
+    return tables
+
+
+def _checks(result: dg.ExecuteInProcessResult) -> list[CheckOutcome]:
+    return [
+        CheckOutcome(
+            found.asset_key.to_user_string(),
+            found.check_name,
+            "ok" if found.passed else found.severity.value.lower(),
+            found.description or "",
+        )
+        for found in result.get_asset_check_evaluations()
+    ]
 
 
 class _Clock:
@@ -156,36 +186,38 @@ class _Clock:
         self._last = now
 
 
-def _show(result: DemoResult) -> None:
-    produced, modes = result.produced, list(result.delivered)
-    reports = {str(report.storage_mode): report for report in result.reports}
-    landed = list(result.delivered.values())
+def _show(result: DemoResult, settings: Settings) -> None:
+    produced, modes = result.produced, [mode.value for mode in settings.storage_modes]
 
-    def of_reports(pick: Callable[[OhlcReport], Any]) -> list[Any]:
-        return [pick(reports[mode]) for mode in modes]
+    def row(title: str, table: str, name: str) -> tuple[Any, ...]:
+        return (title, *(result.tables[f"{mode}/{table}"][name] for mode in modes))
 
     rows: list[tuple[Any, ...]] = [
         ("ticks sent", *(produced.sent for _ in modes)),
-        ("landed in raw", *(summary.landed for summary in landed)),
-        ("malformed, kept as errors", *(sum(summary.malformed.values()) for summary in landed)),
-        ("invalid, kept in raw", *(sum(summary.invalid.values()) for summary in landed)),
-        ("duplicates, counted once", *of_reports(lambda report: report.duplicates)),
+        row("landed in raw", "raw", "landed by this run"),
+        row("malformed, kept as errors", "raw", "malformed, kept as errors"),
+        row("invalid, kept in raw", "raw", "invalid"),
+        row("duplicates, counted once", "raw", "duplicates"),
+        row("candles 1m", "aggregated_1m", "dagster/row_count"),
+        row("candles 5m", "aggregated_5m", "dagster/row_count"),
         *(
-            (f"candles {name}", *of_reports(lambda report, name=name: report.candles[name]))
-            for name in TIMEFRAMES
-        ),
-        *(
-            (f"parity: {claim}", *("equal" if equal else "DIFFER" for _ in modes))
-            for claim, equal in result.parity.items()
+            (f"parity: {table}", *("equal" if equal else "DIFFER" for _ in modes))
+            for table, equal in result.parity.items()
         ),
     ]
     window = f"{format_short(produced.start_us)} .. {format_short(produced.end_us)}"
     show_table(("", *modes), rows, title=f"{window}, source {produced.source}")
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())
     show(f"{sum(result.seconds.values()):.1f} s: {steps}")
-    show("duplicates and candles are those of the whole hours that the window touches")
+    passed = sum(check.outcome == "ok" for check in result.checks)
+    show(f"checks: {passed} of {len(result.checks)} passed")
+    for check in result.checks:
+        if check.outcome != "ok":
+            show(f"  {check.outcome}: {check.check} of {check.asset}: {check.description}")
+    show("invalid, duplicates and candles are those of the whole hours that the window touches")
     say(f"what was injected: {produced.labels}")
     say("what to look at next:")
+    say("  make ui     the same in Dagster: lineage, checks, this run")
     for command in (
         "tick-pipeline query --file latest_candles",
         "tick-pipeline query --file top_movers",

@@ -43,7 +43,9 @@ def ohlc(
     as_json: AsJson = False,
 ) -> None:
     """Recompute the candles of whole hours from raw; a rerun changes nothing."""
-    from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest
+    from tick_pipeline.orchestration.reports import report_candles
+    from tick_pipeline.resources.spark_jobs import LocalSparkJobs
+    from tick_pipeline.spark.request import OhlcRequest
 
     settings = local_settings()
     start_us, end_us = instant(start, "--start"), instant(end, "--end")
@@ -75,6 +77,7 @@ def ohlc(
         )
     with progress_bar("candles by Spark"):
         reports = LocalSparkJobs(home, settings).run_ohlc(request)
+    report_candles(home, settings, reports)
     if as_json:
         show_json(reports)
         return

@@ -72,15 +72,7 @@ def instant(text: str, option: str) -> int:
 
 
 def local_stream(home: Home, settings: Settings) -> LocalStream:
-    """The stream of a HOME, with every enabled mode's delivery registered as its consumer.
+    """The stream of a HOME, with every enabled mode's delivery registered as its consumer."""
+    from tick_pipeline.resources.landing import open_stream
 
-    Registered before anything is put, no retention can drop what a delivery has not read.
-    """
-    from tick_pipeline.stream.segments import LocalStream
-
-    stream = LocalStream(
-        home.stream, shards=settings.stream_shards, retention_hours=settings.stream_retention_hours
-    )
-    for mode in settings.storage_modes:
-        stream.register(mode.value)
-    return stream
+    return open_stream(home, settings)

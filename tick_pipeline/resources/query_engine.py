@@ -108,6 +108,11 @@ class QueryResult:
     files: int
     bytes: int
 
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as plain values, by column."""
+        return self.table.to_pylist()
+
 
 class QueryEngine(Protocol):
     """Runs read-only SQL in Athena's dialect over the relations of both storage modes."""

@@ -15,7 +15,8 @@ from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.types import arrow_schema
 from tick_pipeline.event_time import US_PER_HOUR, US_PER_SECOND, format_instant, hour_floor, now_us
 from tick_pipeline.resources.iceberg import open_catalog
-from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest
+from tick_pipeline.resources.spark_jobs import LocalSparkJobs
+from tick_pipeline.spark.request import OhlcRequest
 from tick_pipeline.storage import RAW, TIMEFRAMES, StorageMode, hour_partition, table_location
 
 if TYPE_CHECKING:

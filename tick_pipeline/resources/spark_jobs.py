@@ -8,8 +8,8 @@ import shlex
 import subprocess
 import sys
 import uuid
-from contextlib import ExitStack
-from dataclasses import dataclass
+import warnings
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from tick_pipeline.errors import SparkJobError
@@ -24,47 +24,39 @@ from tick_pipeline.resources.spark_runtime import (
 from tick_pipeline.resources.table_stats import raw_bytes
 from tick_pipeline.spark.report import OhlcReport, parse_reports
 from tick_pipeline.spark.session import local_conf
-from tick_pipeline.storage import LoadDataMode, StorageMode, candle_table
+from tick_pipeline.storage import candle_table
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
     from pathlib import Path
+
+    import dagster as dg
 
     from tick_pipeline.home import Home
     from tick_pipeline.settings import Settings
+    from tick_pipeline.spark.request import OhlcRequest
 
 _OHLC_MODULE = "tick_pipeline.spark.jobs.ohlc"
 _LOCK_WAIT_SECONDS = 10.0
 _REPORT_FILES_KEPT = 200
+_TAIL_LINES = 40
 #: Up to about two million ticks the JVM's second compiler costs more than it saves.
 _SMALL_BYTES = 40 << 20
 #: How Python and Java name an uncaught error in a log.
 _ERROR_LINE = re.compile(r'(?:Exception in thread "[^"]*" )?[\w.$]*(?:Error|Exception): ')
 
 
-@dataclass(frozen=True)
-class OhlcRequest:
-    """Candles of whole hours.
-
-    Attributes:
-        start_us: first hour, microseconds.
-        end_us: end of the last hour, exclusive.
-        storage_modes: whose candles; one run of Spark makes all.
-        load_data_mode: how raw is read; None: each storage mode's own.
-        timeframes: which.
-    """
-
-    start_us: int
-    end_us: int
-    storage_modes: tuple[StorageMode, ...]
-    load_data_mode: LoadDataMode | None
-    timeframes: tuple[str, ...]
-
-
 class SparkJobs(Protocol):
     """Where Spark jobs run."""
 
-    def run_ohlc(self, request: OhlcRequest) -> list[OhlcReport]:
+    def run_ohlc(
+        self, request: OhlcRequest, *, run: dg.AssetExecutionContext | None = None
+    ) -> list[OhlcReport]:
         """Recompute and overwrite the candles of the hours; one report per storage mode.
+
+        Args:
+            request: which.
+            run: the Dagster run that the job's log goes to, line by line.
 
         Raises:
             BusyError: another run writes one of the tables.
@@ -89,7 +81,9 @@ class LocalSparkJobs:
         self._settings = settings
         self._java_options = java_options
 
-    def run_ohlc(self, request: OhlcRequest) -> list[OhlcReport]:
+    def run_ohlc(
+        self, request: OhlcRequest, *, run: dg.AssetExecutionContext | None = None
+    ) -> list[OhlcReport]:
         """Run the job for all storage modes of the request in one JVM.
 
         Raises:
@@ -122,7 +116,8 @@ class LocalSparkJobs:
                 for timeframe in sorted(request.timeframes)
             ]
             command = [sys.executable, "-m", _OHLC_MODULE, *arguments]
-            self._run(command, self._options_for(request), report, handles)
+            pipes = locks.enter_context(_pipes_environment(run))
+            self._run(command, self._options_for(request), report, handles, pipes)
         _forget_old_files(self._home.reports)
         return parse_reports(report.read_text(encoding="utf-8"))
 
@@ -137,7 +132,12 @@ class LocalSparkJobs:
         return [*class_archive_options(self._settings), *first_compiler_only]
 
     def _run(
-        self, command: list[str], java_options: list[str], report: Path, locks: list[int]
+        self,
+        command: list[str],
+        java_options: list[str],
+        report: Path,
+        locks: list[int],
+        environment: Mapping[str, str],
     ) -> None:
         """Run a job until it ends; it holds the locks, too, so that they outlive a killed caller."""
         log = report.with_suffix(".log")
@@ -148,6 +148,7 @@ class LocalSparkJobs:
                 command,
                 env={
                     **spark_environment(),
+                    **environment,
                     "PYSPARK_SUBMIT_ARGS": self.submit_arguments(java_options),
                 },
                 cwd=scratch,
@@ -165,7 +166,8 @@ class LocalSparkJobs:
                 raise
         if code != 0 or not report.is_file():
             raise SparkJobError(
-                f"the Spark job ended with code {code}: {_last_error(log)}; its log: {log}"
+                f"the Spark job ended with code {code}: {_last_error(log)}; its log: {log}",
+                log_tail="\n".join(_lines(log)[-_TAIL_LINES:]),
             )
 
     def submit_arguments(self, java_options: list[str]) -> str:
@@ -188,15 +190,39 @@ class LocalSparkJobs:
         return shlex.join([*parts, "pyspark-shell"])
 
 
+@contextmanager
+def _pipes_environment(run: dg.AssetExecutionContext | None) -> Generator[Mapping[str, str]]:
+    """What a job's environment needs for its log to appear in a Dagster run; empty without one."""
+    if run is None:
+        yield {}
+        return
+    import dagster as dg  # noqa: PLC0415  (the command line starts Spark without it)
+
+    with ExitStack() as session_of_run:
+        with warnings.catch_warnings():
+            # Dagster warns of what only Dagster itself uses here.
+            warnings.simplefilter("ignore", dg.PreviewWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            session = session_of_run.enter_context(
+                dg.open_pipes_session(
+                    run, dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()
+                )
+            )
+        yield session.get_bootstrap_env_vars()
+
+
 def _last_error(log: Path) -> str:
     """The last line of a log that tells an error: Python's own, else the last of any."""
-    lines = [
-        line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()
-    ]
+    lines = _lines(log)
     errors = [line for line in lines if _ERROR_LINE.match(line)]
     # Where the JVM refuses to start, Python knows only that; the JVM said why.
     causes = [line for line in errors if "JAVA_GATEWAY_EXITED" not in line]
     return (causes or errors or lines or ["it said nothing"])[-1][:300]
+
+
+def _lines(log: Path) -> list[str]:
+    texts = log.read_text("utf-8", "replace").splitlines()
+    return [text.strip() for text in texts if text.strip()]
 
 
 def _forget_old_files(folder: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
 
@@ -113,6 +115,26 @@ class LogReporter:
         """Print them."""
         for report in reports:
             print(json.dumps(asdict(report)), flush=True)  # noqa: T201
+
+
+@contextmanager
+def dagster_log() -> Generator[logging.Logger]:
+    """A job's log: that of the Dagster run which started it, or its own where none did.
+
+    An error that ends the job is told to the run, too.
+    """
+    # Where no run started the job, the package need not be there.
+    try:
+        import dagster_pipes  # noqa: PLC0415
+    except ImportError:
+        yield logging.getLogger("tick_pipeline")
+        return
+    if not dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
+        yield logging.getLogger("tick_pipeline")
+        return
+    pipes: Any = dagster_pipes
+    with pipes.open_dagster_pipes() as run:
+        yield run.log
 
 
 def parse_reports(text: str) -> list[OhlcReport]:

@@ -50,6 +50,13 @@ class Pipeline:
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """One command in this process: exit code, stdout, stderr."""
         output, errors = StringIO(), StringIO()
+        with self.here(), redirect_stdout(output), redirect_stderr(errors):
+            code = run(list(arguments))
+        return code, output.getvalue(), errors.getvalue()
+
+    @contextmanager
+    def here(self) -> Generator[None]:
+        """This process with the HOME's environment, while the block runs."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
         with pytest.MonkeyPatch.context() as patched:
             for name in set(os.environ) - set(self.environment()):
@@ -58,9 +65,7 @@ class Pipeline:
                 patched.setenv(name, value)
             # A developer's .env lies in the checkout.
             patched.chdir(self.home.parent)
-            with redirect_stdout(output), redirect_stderr(errors):
-                code = run(list(arguments))
-        return code, output.getvalue(), errors.getvalue()
+            yield
 
     def json(self, *arguments: str) -> Any:
         """The result of a command that must succeed."""

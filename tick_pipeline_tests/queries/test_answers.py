@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tick_pipeline.event_time import US_PER_HOUR, as_datetime
+from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.rules import broken_rule
+from tick_pipeline.event_time import US_PER_HOUR, US_PER_MINUTE, as_datetime
 from tick_pipeline.queries.catalogue import query_names
 from tick_pipeline.resources.local import open_home
 from tick_pipeline.resources.query_engine import LocalQueryEngine
@@ -160,6 +162,23 @@ def test_lateness_is_told_per_hour(
     assert found["mean_seconds"].tolist() == pytest.approx(
         (grouped["late_us"].mean() / 1e6).tolist()
     )
+
+
+@both_modes
+def test_raw_is_told_per_minute(
+    filled: LocalQueryEngine, ticks: list[dict[str, Any]], mode: StorageMode
+) -> None:
+    """Copies and invalid rows included."""
+    contract = load_contract("tick")
+    expected: dict[int, list[int]] = {}
+    for row in ticks:
+        counts = expected.setdefault(row["event_ts"] // US_PER_MINUTE, [0, 0, 0])
+        counts[0] += 1
+        counts[1] += broken_rule(contract, row) is not None
+        counts[2] += row["sent_ts"] is not None and row["sent_ts"] - row["event_ts"] > 60e6
+    found = answer(filled, "raw_minutes", mode)
+    columns = ["raw_rows", "invalid_rows", "late_rows"]
+    assert found[columns].to_numpy().tolist() == [expected[key] for key in sorted(expected)]
 
 
 def test_both_storage_modes_are_told_side_by_side(filled: LocalQueryEngine) -> None:
@@ -383,6 +402,7 @@ def test_every_query_is_tested_here_or_by_name() -> None:
         "invalid_ticks",
         "lateness",
         "latest_candles",
+        "raw_minutes",
         "storage_parity_candles",
         "storage_parity_ticks",
         "top_movers",

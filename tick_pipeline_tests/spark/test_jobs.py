@@ -15,8 +15,9 @@ from tick_pipeline.event_time import US_PER_HOUR, parse_instant
 from tick_pipeline.home import exclusive
 from tick_pipeline.resources import spark_jobs
 from tick_pipeline.resources.iceberg import warehouse_uri
-from tick_pipeline.resources.spark_jobs import LocalSparkJobs, OhlcRequest
+from tick_pipeline.resources.spark_jobs import LocalSparkJobs
 from tick_pipeline.resources.spark_runtime import JARS, jar_paths
+from tick_pipeline.spark.request import OhlcRequest
 from tick_pipeline.storage import TIMEFRAMES, StorageMode
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ Spark's configuration comes from outside, as on Glue.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import threading
 import time
@@ -28,7 +29,7 @@ from tick_pipeline.event_time import parse_instant, widen_to_hours
 from tick_pipeline.spark import candles
 from tick_pipeline.spark.effort import effort_since, last_stage
 from tick_pipeline.spark.raw_ticks import read_raw
-from tick_pipeline.spark.report import FileReporter, LogReporter, OhlcReport
+from tick_pipeline.spark.report import FileReporter, LogReporter, OhlcReport, dagster_log
 from tick_pipeline.spark.tables import overwrite_iceberg_hours, overwrite_parquet_hours
 from tick_pipeline.storage import (
     CATALOG,
@@ -103,12 +104,17 @@ def parse_arguments(texts: Sequence[str]) -> Arguments:
     )
 
 
-def run(spark: SparkSession, arguments: Arguments) -> list[OhlcReport]:
+def run(
+    spark: SparkSession, arguments: Arguments, log: logging.Logger | None = None
+) -> list[OhlcReport]:
     """Recompute and overwrite the candles of the hours, one storage mode after the other."""
-    return [_run_mode(spark, arguments, mode) for mode in arguments.storage_modes]
+    log = log or logging.getLogger(__name__)
+    return [_run_mode(spark, arguments, mode, log) for mode in arguments.storage_modes]
 
 
-def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> OhlcReport:
+def _run_mode(
+    spark: SparkSession, arguments: Arguments, mode: StorageMode, log: logging.Logger
+) -> OhlcReport:
     began, stage_before = time.monotonic(), last_stage(spark)
     load = arguments.load_data_mode or DEFAULT_LOAD_DATA_MODE[mode]
     raw = read_raw(
@@ -119,9 +125,25 @@ def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> O
         arguments.start_us,
         arguments.end_us,
     )
+    log.info(
+        "%s: %d raw files, %d bytes in %d hours, read as %s",
+        mode.value,
+        raw.files,
+        raw.bytes,
+        raw.partitions,
+        load.value,
+    )
     partitions = max(_LEAST_PARTITIONS, raw.bytes // _BYTES_A_PARTITION)
     spark.conf.set("spark.sql.shuffle.partitions", partitions)
     settled = candles.settled(raw.rows)
+    log.info(
+        "%s: %d rows, %d duplicates, %d invalid by rule %s",
+        mode.value,
+        settled.rows,
+        settled.duplicates,
+        sum(settled.invalid_by_rule.values()),
+        settled.invalid_by_rule,
+    )
     one_minute = candles.one_minute_candles(settled.groups)
 
     def write(timeframe: str) -> int:
@@ -134,6 +156,7 @@ def _run_mode(spark: SparkSession, arguments: Arguments, mode: StorageMode) -> O
         written = dict(
             zip(arguments.timeframes, writers.map(write, arguments.timeframes), strict=True)
         )
+    log.info("%s: candles written %s", mode.value, written)
     effort = effort_since(spark, stage_before)
     for kept in settled.kept:
         kept.unpersist()
@@ -198,11 +221,13 @@ def main() -> None:
     arguments = parse_arguments(sys.argv[1:])
     if arguments.parent is not None:
         _end_with_parent(arguments.parent)
-    builder: Any = SparkSession.builder
-    spark = builder.appName("tick_pipeline ohlc").getOrCreate()
-    reporter = FileReporter(arguments.report) if arguments.report else LogReporter()
-    reporter.report(run(spark, arguments))
-    spark.stop()
+    with dagster_log() as log:
+        builder: Any = SparkSession.builder
+        spark = builder.appName("tick_pipeline ohlc").getOrCreate()
+        log.info("Spark %s on %s", spark.version, spark.sparkContext.master)
+        reporter = FileReporter(arguments.report) if arguments.report else LogReporter()
+        reporter.report(run(spark, arguments, log))
+        spark.stop()
 
 
 if __name__ == "__main__":

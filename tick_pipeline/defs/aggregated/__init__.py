@@ -1,0 +1,1 @@
+"""Candles: one Spark run per storage mode."""

@@ -1,0 +1,1 @@
+"""Claims that hold both storage modes against each other."""

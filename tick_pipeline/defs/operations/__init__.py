@@ -1,0 +1,1 @@
+"""Jobs, schedules and what watches the whole."""

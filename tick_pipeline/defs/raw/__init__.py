@@ -1,0 +1,1 @@
+"""Raw: what landed, per hour of the event."""

@@ -1,0 +1,83 @@
+"""How checks tell what they found, and which of them are about now."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from tick_pipeline.orchestration.metadata import record_table
+from tick_pipeline.orchestration.tables import asset_key
+from tick_pipeline.storage import TABLES
+
+if TYPE_CHECKING:
+    from tick_pipeline.orchestration.partitions import Window
+    from tick_pipeline.resources.query_engine import QueryResult
+    from tick_pipeline.storage import StorageMode
+
+#: By then the hour before has landed and been aggregated.
+_DEADLINE_CRON = "30 * * * *"
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+
+
+def no_rows(
+    window: Window,
+    result: QueryResult,
+    *,
+    otherwise: str,
+    severity: dg.AssetCheckSeverity = ERROR,
+    **more: Any,
+) -> dg.AssetCheckResult:
+    """A claim that holds when its query returns no row.
+
+    Args:
+        window: the hours that it is about.
+        result: of the query.
+        otherwise: what a row is, for people, as `candles break an invariant`.
+        severity: where there are rows.
+        more: metadata.
+    """
+    rows = result.records
+    found = len(rows)
+    metadata: dict[str, Any] = {
+        "window": str(window),
+        "found": found,
+        "files": result.files,
+        "bytes": result.bytes,
+        "seconds": round(result.seconds, 3),
+        **more,
+    }
+    if found:
+        metadata["rows"] = record_table(rows)
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=severity,
+        description=f"{found} {otherwise}" if found else None,
+        metadata=metadata,
+    )
+
+
+def parity_severity(*, closed: bool, delivered: dict[str, bool]) -> dg.AssetCheckSeverity:
+    """ERROR where a difference cannot be a delivery that is still under way.
+
+    Args:
+        closed: every hour of the window ended long enough ago.
+        delivered: storage mode -> its delivery has passed the stream's end as of the check's start.
+    """
+    return ERROR if closed and all(delivered.values()) else WARN
+
+
+def freshness_checks(modes: tuple[StorageMode, ...]) -> list[dg.AssetChecksDefinition]:
+    """The hour before the current one is materialized by half past."""
+    with warnings.catch_warnings():
+        # Its successor, FreshnessPolicy, looks at the last materialization of any hour: a backfill
+        # of an old one turns it green.
+        warnings.simplefilter("ignore", dg.SupersessionWarning)
+        return list(
+            dg.build_time_partition_freshness_checks(
+                assets=[asset_key(mode, table) for mode in modes for table in TABLES],
+                deadline_cron=_DEADLINE_CRON,
+                timezone="UTC",
+            )
+        )

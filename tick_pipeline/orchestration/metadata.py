@@ -1,0 +1,142 @@
+"""What a materialization shows: counts first, then a table and a picture where people would rather look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.types import logical_type
+from tick_pipeline.event_time import US_PER_MINUTE, US_PER_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tick_pipeline.landing.summary import DeliverySummary
+    from tick_pipeline.orchestration.partitions import Window
+    from tick_pipeline.resources.query_engine import QueryResult
+    from tick_pipeline.spark.report import OhlcReport
+    from tick_pipeline.storage import StorageMode
+
+_BARS = "▁▂▃▄▅▆▇█"
+_MOST_BARS = 60
+_MOST_RECORDS = 20
+Metadata = dict[str, Any]
+
+
+def column_schema(contract: str, mode: StorageMode) -> dg.TableSchema:
+    """A contract's columns as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                logical_type(column, mode),
+                description=f"{column.description} ({column.unit})"
+                if column.unit
+                else column.description,
+                constraints=dg.TableColumnConstraints(nullable=not column.required),
+            )
+            for column in load_contract(contract).fields
+        ]
+    )
+
+
+def raw_metadata(
+    window: Window, summary: DeliverySummary, minutes: QueryResult, copies: QueryResult
+) -> Metadata:
+    """What raw holds of the window, and what this run delivered (it may have touched other hours).
+
+    Args:
+        window: the hours of the run.
+        summary: of the delivery.
+        minutes: the answer of `raw_minutes` over the window.
+        copies: the answer of `duplicates` over the window, one row.
+    """
+    by_minute, (found,) = minutes.records, copies.records
+    lateness = [row["max_lateness_seconds"] or 0.0 for row in by_minute]
+    return {
+        "dagster/row_count": sum(row["raw_rows"] for row in by_minute),
+        "window": str(window),
+        "rows per minute": dg.MetadataValue.text(sparkline(_rows_of_minutes(window, by_minute))),
+        "ticks": int(found["ticks"]),
+        "invalid": sum(row["invalid_rows"] for row in by_minute),
+        "duplicates": int(found["duplicates"]),
+        "conflicting duplicates": int(found["conflicting"]),
+        "late": sum(row["late_rows"] for row in by_minute),
+        "max lateness (seconds)": float(max(lateness, default=0.0)),
+        "files": minutes.files,
+        "bytes": minutes.bytes,
+        "landed by this run": summary.landed,
+        "malformed, kept as errors": sum(summary.malformed.values()),
+        "hours touched by this run": len(summary.hours),
+        "seconds": round(summary.seconds, 3),
+    }
+
+
+def candle_metadata(
+    report: OhlcReport, timeframe: str, window: Window, movers: QueryResult
+) -> Metadata:
+    """What a run of the Spark job made of one timeframe.
+
+    Args:
+        report: of the storage mode.
+        timeframe: which candles.
+        window: the hours of the run.
+        movers: the answer of `top_movers` over the window.
+    """
+    return {
+        "dagster/row_count": report.candles[timeframe],
+        "window": str(window),
+        "prices": record_table(movers.records),
+        "ticks read": report.rows,
+        "invalid": report.invalid,
+        "duplicates": report.duplicates,
+        "conflicting duplicates": report.conflicting_duplicates,
+        "read mode": report.load_data_mode,
+        "files": report.files,
+        "bytes": report.bytes,
+        "requests": report.requests,
+        "read seconds": report.read_seconds,
+        "seconds": report.seconds,
+        "Spark tasks": report.tasks,
+        "shuffle bytes": report.shuffle_bytes,
+        "spill bytes": report.spill_bytes,
+    }
+
+
+def record_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """The first rows as Dagster's table; values that it does not know become text."""
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({name: _plain(value) for name, value in row.items()})
+            for row in rows[:_MOST_RECORDS]
+        ],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in (rows[0] if rows else ())]),
+    )
+
+
+def sparkline(values: Sequence[int]) -> str:
+    """Counts as bars, the highest as the full one, with the range beside them."""
+    if not values:
+        return "none"
+    top = max(*values, 1)
+    bars = "".join(_BARS[round(value / top * (len(_BARS) - 1))] for value in values)
+    return f"{bars}  {min(values):,} .. {max(values):,}"
+
+
+def _rows_of_minutes(window: Window, by_minute: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Rows of each bar, from the window's first minute on; a bar is a minute, more in long windows."""
+    minutes = (window.end_us - window.start_us) // US_PER_MINUTE
+    width = -(-minutes // _MOST_BARS)
+    rows = [0] * -(-minutes // width)
+    for row in by_minute:
+        at_us = int(row["minute"].timestamp()) * US_PER_SECOND
+        rows[(at_us - window.start_us) // US_PER_MINUTE // width] += row["raw_rows"]
+    return rows
+
+
+def _plain(value: object) -> str | int | float | bool:
+    if isinstance(value, float):
+        return round(value, 6)
+    return value if isinstance(value, str | int | bool) else str(value)

@@ -1,0 +1,70 @@
+"""What the command line did without a run, told to Dagster's state in HOME."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tick_pipeline.event_time import format_short, hours_of
+from tick_pipeline.orchestration.instance import open_instance
+from tick_pipeline.orchestration.partitions import partition_key
+from tick_pipeline.orchestration.tables import asset_key
+from tick_pipeline.storage import RAW, StorageMode, candle_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import dagster as dg
+
+    from tick_pipeline.home import Home
+    from tick_pipeline.landing.summary import DeliverySummary
+    from tick_pipeline.settings import Settings
+    from tick_pipeline.spark.report import OhlcReport
+
+_BY = {"written by": "tick-pipeline, without a run"}
+
+
+def report_deliveries(
+    home: Home, settings: Settings, summaries: Mapping[StorageMode, DeliverySummary]
+) -> None:
+    """Materializations of raw, for each hour that a delivery touched."""
+    with open_instance(home, settings) as instance:
+        for mode, summary in summaries.items():
+            metadata = {**_BY, "landed by this run": summary.landed, "seconds": summary.seconds}
+            _report(instance, home, asset_key(mode, RAW), summary.hours, metadata)
+
+
+def report_candles(home: Home, settings: Settings, reports: Sequence[OhlcReport]) -> None:
+    """Materializations of the candle tables, for each hour of the job."""
+    with open_instance(home, settings) as instance:
+        for report in reports:
+            window = f"{format_short(report.start_us)} .. {format_short(report.end_us)}"
+            hours = hours_of(report.start_us, report.end_us)
+            for timeframe, candles in report.candles.items():
+                key = asset_key(StorageMode(report.storage_mode), candle_table(timeframe))
+                metadata = {
+                    **_BY,
+                    "dagster/row_count": candles,
+                    "window": window,
+                    "read mode": report.load_data_mode,
+                    "seconds": report.seconds,
+                }
+                _report(instance, home, key, hours, metadata)
+
+
+def _report(
+    instance: dg.DagsterInstance,
+    home: Home,
+    key: dg.AssetKey,
+    hours_us: Sequence[int],
+    metadata: Mapping[str, str | int | float],
+) -> None:
+    """One event per hour; hours before the partitions begin are one event without a partition."""
+    import dagster as dg  # noqa: PLC0415
+
+    partitions = dict.fromkeys(
+        partition_key(us) if us >= home.partitions_start_us else None for us in hours_us
+    )
+    for partition in partitions:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata)
+        )
