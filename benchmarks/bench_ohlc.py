@@ -34,10 +34,10 @@ from tick_pipeline.event_time import US_PER_HOUR, parse_instant
 from tick_pipeline.resources.iceberg import open_catalog, warehouse_uri
 from tick_pipeline.resources.local import open_home
 from tick_pipeline.resources.spark_jobs import LocalSparkJobs
-from tick_pipeline.spark.request import OhlcRequest
 from tick_pipeline.resources.spark_runtime import spark_environment
 from tick_pipeline.settings import load_settings
 from tick_pipeline.spark.jobs.ohlc import Arguments, run
+from tick_pipeline.spark.request import OhlcRequest
 from tick_pipeline.storage import (
     CATALOG,
     RAW,

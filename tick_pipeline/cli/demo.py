@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -209,8 +210,8 @@ def _show(result: DemoResult, settings: Settings) -> None:
     show_table(("", *modes), rows, title=f"{window}, source {produced.source}")
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())
     show(f"{sum(result.seconds.values()):.1f} s: {steps}")
-    passed = sum(check.outcome == "ok" for check in result.checks)
-    show(f"checks: {passed} of {len(result.checks)} passed")
+    count = Counter(check.outcome for check in result.checks)
+    show(f"checks: {count['ok']} ok, {count['warn']} warnings, {count['error']} errors")
     for check in result.checks:
         if check.outcome != "ok":
             show(f"  {check.outcome}: {check.check} of {check.asset}: {check.description}")

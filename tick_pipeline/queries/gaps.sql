@@ -1,5 +1,6 @@
 -- Ranges of sequence numbers that did not land, per source and symbol, between two numbers of [start, end) that
--- did: the window's own edges show no gap. An invalid tick did land: its number is not missing.
+-- did: the window's own edges show no gap. An invalid tick did land: its number is not missing, unless it is
+-- the symbol that is wrong, for then nobody knows whose number it took.
 --
 -- parameters
 --   storage_mode | iceberg, parquet_projection | enabled | whose tables
@@ -18,6 +19,7 @@ with numbers as (
   from storage_mode.received
   where event_at >= :start and event_at < :end
     and source is not null and symbol is not null and sequence >= 1
+    and coalesce(broken_rule, 'none') <> 'symbol_pattern'
 )
 select
   source,

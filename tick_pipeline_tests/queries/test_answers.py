@@ -231,6 +231,8 @@ def test_gaps_are_seen(home: Home, engine: LocalQueryEngine, mode: StorageMode) 
     records = [tick("AAA", number, number) for number in numbers]
     records += [tick("BBB", 5, 1), tick("BBB", 6, 2, price=-1.0), tick("BBB", 7, 3)]
     records += [tick("AAA", 1, 100, source="other"), tick("AAA", 2, 101, source="other")]
+    # A wrong symbol numbers nothing: between two of them, nothing is missing.
+    records += [tick("no good", 11, 5), tick("no good", 12, 5_000)]
     land(home, records, [mode])
     found = answer(engine, "gaps", mode)
     columns = ["source", "symbol", "first_missing", "last_missing", "missing"]

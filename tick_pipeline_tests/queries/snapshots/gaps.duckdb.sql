@@ -13,6 +13,7 @@ WITH numbers AS (
     AND NOT source IS NULL
     AND NOT symbol IS NULL
     AND sequence >= 1
+    AND COALESCE(broken_rule, 'none') <> 'symbol_pattern'
 )
 SELECT
   source,
