@@ -12,21 +12,24 @@ from tick_pipeline.errors import BusyError, SparkJobError, TickPipelineError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-#: For assets: what is left to fail after `permanent_failures` is worth another try.
-RETRIES = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL)
+_RETRIES, _RETRY_SECONDS = 2, 10
 
 
 @contextmanager
 def permanent_failures() -> Generator[None]:
     """Turn an error of ours that would only repeat itself into a failure that is not retried.
 
+    No retry policy does this: a policy counts someone's stopping the run as a failure, and the step
+    would start again.
+
     Raises:
+        dagster.RetryRequested: another process held a lock.
         dagster.Failure: with the error's one line, and the job's log where there is one.
     """
     try:
         yield
-    except BusyError:
-        raise
+    except BusyError as error:
+        raise dg.RetryRequested(_RETRIES, _RETRY_SECONDS) from error
     except TickPipelineError as error:
         metadata: dict[str, dg.MetadataValue] = {}
         if isinstance(error, SparkJobError) and error.log_tail:

@@ -42,8 +42,10 @@ _REPORT_FILES_KEPT = 200
 _TAIL_LINES = 40
 #: Up to about two million ticks the JVM's second compiler costs more than it saves.
 _SMALL_BYTES = 40 << 20
-#: How Python and Java name an uncaught error in a log.
-_ERROR_LINE = re.compile(r'(?:Exception in thread "[^"]*" )?[\w.$]*(?:Error|Exception): ')
+#: How Python and Java name an uncaught error, and Java its cause, in a log.
+_ERROR_LINE = re.compile(
+    r'(?:Exception in thread "[^"]*" |Caused by: )?[\w.$]*(?:Error|Exception): '
+)
 
 
 class SparkJobs(Protocol):
@@ -167,7 +169,7 @@ class LocalSparkJobs:
         if code != 0 or not report.is_file():
             raise SparkJobError(
                 f"the Spark job ended with code {code}: {_last_error(log)}; its log: {log}",
-                log_tail="\n".join(_lines(log)[-_TAIL_LINES:]),
+                log_tail="\n".join(_without_java_frames(_lines(log))[-_TAIL_LINES:]),
             )
 
     def submit_arguments(self, java_options: list[str]) -> str:
@@ -217,7 +219,13 @@ def _last_error(log: Path) -> str:
     errors = [line for line in lines if _ERROR_LINE.match(line)]
     # Where the JVM refuses to start, Python knows only that; the JVM said why.
     causes = [line for line in errors if "JAVA_GATEWAY_EXITED" not in line]
-    return (causes or errors or lines or ["it said nothing"])[-1][:300]
+    last = (causes or errors or lines or ["it said nothing"])[-1]
+    return last.removeprefix("Caused by: ")[:300]
+
+
+def _without_java_frames(lines: list[str]) -> list[str]:
+    """A hundred lines of which library called which would push the error out of the tail."""
+    return [line for line in lines if not line.startswith("at ")]
 
 
 def _lines(log: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from tick_pipeline.orchestration.failures import RETRIES, permanent_failures
+from tick_pipeline.orchestration.failures import permanent_failures
 from tick_pipeline.orchestration.metadata import candle_metadata
 from tick_pipeline.orchestration.partitions import asset_window, hourly
 from tick_pipeline.orchestration.ports import QueryEngine, SparkJobs
@@ -37,7 +37,6 @@ def candle_assets(mode: StorageMode, settings: Settings) -> dg.AssetsDefinition:
         partitions_def=hourly(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"{mode}_candles",
-        retry_policy=RETRIES,
     )
     def candles(
         context: dg.AssetExecutionContext, spark_jobs: SparkJobs, query_engine: QueryEngine

@@ -4,7 +4,7 @@
 # pyright: reportMissingTypeArgument=false, reportUnknownParameterType=false, reportUnknownMemberType=false
 import dagster as dg
 
-from tick_pipeline.orchestration.failures import RETRIES, permanent_failures
+from tick_pipeline.orchestration.failures import permanent_failures
 from tick_pipeline.orchestration.metadata import raw_metadata
 from tick_pipeline.orchestration.partitions import asset_window, hourly
 from tick_pipeline.orchestration.ports import Landing, QueryEngine
@@ -37,7 +37,6 @@ def raw_asset(mode: StorageMode, settings: Settings) -> dg.AssetsDefinition:
         partitions_def=hourly(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"{mode}_raw",
-        retry_policy=RETRIES,
     )
     def raw(
         context: dg.AssetExecutionContext, landing: Landing, query_engine: QueryEngine
