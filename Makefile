@@ -66,7 +66,7 @@ bench: setup ## speed and memory against peers, as ratios of one run
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint typecheck ## lint, types, boundaries
+check: lint typecheck definitions ## lint, types, what Dagster loads, boundaries
 	$(BIN)/lint-imports
 
 .PHONY: lint
@@ -82,6 +82,11 @@ format: .venv/.installed ## mend what ruff can mend
 .PHONY: typecheck
 typecheck: .venv/.installed ## pyright, strict
 	$(BIN)/pyright
+
+.PHONY: definitions
+definitions: .venv/.installed ## load what Dagster loads, as it does
+	@mkdir -p .venv/dagster && cp tick_pipeline/orchestration/dagster.yaml .venv/dagster/
+	DAGSTER_HOME="$(CURDIR)/.venv/dagster" VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/dg check defs
 
 .PHONY: build-wheel
 build-wheel: .venv/.installed ## the wheel that a Glue job installs, into dist/

@@ -1,0 +1,262 @@
+"""Dagster's web interface over a real pipeline: its server and runs, Spark, and a browser."""
+
+# pyarrow has no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tick_pipeline.event_time import format_short, hour_floor, now_us
+from tick_pipeline.orchestration.partitions import partition_key
+from tick_pipeline.storage import RAW, TABLES, TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline_tests.integration.pipeline import MODES, Pipeline
+from tick_pipeline_tests.integration.web import (
+    CHROMIUM_VARIABLE,
+    Web,
+    find_chromium,
+    serve,
+    wait_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+pytestmark = pytest.mark.spark
+
+#: Names a folder that keeps the pictures; unset, they are in pytest's own.
+SCREENSHOTS_VARIABLE = "TICK_PIPELINE_TEST_SCREENSHOTS"
+PARQUET = StorageMode.PARQUET_PROJECTION
+CANDLES = tuple(candle_table(timeframe) for timeframe in TIMEFRAMES)
+#: It is about now, and evaluated by its sensor, not by a run of an hour.
+FRESHNESS = "freshness_check"
+_PAGE_MS = 30_000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One run of `ohlc_batch` over the hour of two minutes of steady ticks."""
+
+    web: Web
+    pipeline: Pipeline
+    partition: str
+    run: str
+
+    def candle_run(self, mode: StorageMode) -> str:
+        """Start a run that makes one storage mode's candles anew, without checks."""
+        assets = [(mode.value, table) for table in CANDLES]
+        return self.web.launch("ohlc_batch", partition=self.partition, assets=assets, checks=[])
+
+
+@pytest.fixture(scope="module")
+def batch(new_pipeline: Callable[..., Pipeline]) -> Generator[Batch]:
+    # The hour before, too: the ticks may begin in it.
+    start_us = hour_floor(now_us() - 120_000_000)
+    pipeline = new_pipeline(PARTITIONS_START=format_short(start_us))
+    produced = pipeline.json("produce", "--past", "--duration=120", "--scenario=steady")
+    partition = partition_key(hour_floor(produced["start_us"]))
+    with serve(pipeline) as web:
+        yield Batch(web, pipeline, partition, web.launch("ohlc_batch", partition=partition))
+
+
+@pytest.fixture(scope="module")
+def failed_run(batch: Batch) -> str:
+    """A run of the candles while the raw file of the hour is no Parquet file."""
+    batch.web.ended(batch.run)
+    # The ticks may end in the next hour.
+    path = batch.pipeline.files(PARQUET, RAW)[0]
+    with _replaced(path):
+        path.write_bytes(b"x" * path.stat().st_size)
+        run = batch.candle_run(PARQUET)
+        assert batch.web.ended(run) == "FAILURE"
+    return run
+
+
+@pytest.fixture(scope="module")
+def page() -> Generator[Page]:
+    """A page of a headless browser."""
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip(f"no browser: install chromium, or name one in {CHROMIUM_VARIABLE}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        page = browser.new_page(
+            viewport={"width": 1600, "height": 720},
+            color_scheme="light",
+            timezone_id="UTC",
+            locale="en-US",
+        )
+        page.set_default_timeout(_PAGE_MS)
+        expect.set_options(timeout=_PAGE_MS)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that keeps the pictures."""
+    named = os.environ.get(SCREENSHOTS_VARIABLE)
+    folder = Path(named).absolute() if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_the_asset_graph_has_both_storage_modes(batch: Batch) -> None:
+    """Each mode's tables hang one behind the other on the one stream."""
+    nodes = batch.web.ask("{ assetNodes { assetKey { path } dependencyKeys { path } } }")
+    graph = {
+        tuple(node["assetKey"]["path"]): [tuple(key["path"]) for key in node["dependencyKeys"]]
+        for node in nodes["assetNodes"]
+    }
+    expected: dict[tuple[str, ...], list[tuple[str, ...]]] = {("stream", "ticks"): []}
+    for mode in MODES:
+        before = ("stream", "ticks")
+        for table in TABLES:
+            expected[mode.value, table] = [before]
+            before = (mode.value, table)
+    assert graph == expected
+
+
+def test_a_run_of_an_hour_succeeds_with_every_check_green(batch: Batch) -> None:
+    """Whatever is red on steady ticks is a false alarm."""
+    assert batch.web.ended(batch.run) == "SUCCESS"
+    for mode in MODES:
+        for table in TABLES:
+            checks = batch.web.checks(mode.value, table)
+            checks.pop(FRESHNESS)
+            assert checks
+            for name, found in checks.items():
+                assert found, (mode, table, name)
+                assert found["runId"] == batch.run
+                assert found["status"] == "SUCCEEDED", (mode, table, name, found)
+    frames = {mode: batch.pipeline.candles(mode, "1m") for mode in MODES}
+    assert len(frames[PARQUET]) == len(frames[StorageMode.ICEBERG]) > 0
+
+
+def test_the_log_of_a_spark_job_appears_in_its_run(batch: Batch) -> None:
+    batch.web.ended(batch.run)
+    logged = [
+        (event["stepKey"], event["message"])
+        for event in batch.web.events(batch.run)
+        if event["__typename"] == "LogMessageEvent"
+    ]
+    for mode in MODES:
+        count = len(batch.pipeline.candles(mode, "1m"))
+        [line] = [text for step, text in logged if f"{mode}: candles written" in text and step]
+        assert f"'1m': {count}" in line
+
+
+def test_the_lineage_page_shows_both_storage_modes(
+    batch: Batch, page: Page, screenshots: Path
+) -> None:
+    """And a page asks no one but its server for anything."""
+    batch.web.ended(batch.run)
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    groups = ",".join(f"global@global:{group}" for group in (*MODES, "stream"))
+    page.goto(f"{batch.web.url}/asset-groups?expanded={groups}")
+    page.get_by_text("Hide navigation").click()
+    # Loaded anew, the graph takes the room that this made.
+    page.reload()
+    for table in TABLES:
+        expect(page.get_by_text(table, exact=True)).to_have_count(len(MODES))
+    expect(page.get_by_text("Spark", exact=True)).to_have_count(len(MODES) * len(CANDLES))
+    expect(page.get_by_text("Passed")).to_have_count(len(MODES) * len(TABLES))
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=screenshots / "lineage.png")
+    outside = {url for url in asked if not url.startswith((batch.web.url, "data:", "blob:"))}
+    assert outside == set()
+
+
+def test_the_checks_page_turns_red_when_a_candle_breaks(
+    batch: Batch, page: Page, screenshots: Path
+) -> None:
+    """High below low in one candle of one file, and the check run again alone."""
+    batch.web.ended(batch.run)
+    table = candle_table("1m")
+    asset = (PARQUET.value, table)
+    address = f"{batch.web.url}/assets/{'/'.join(asset)}?view=checks&checkDetail=candle_invariants"
+    others = len(batch.web.checks(*asset)) - len((FRESHNESS, "candle_invariants"))
+    page.goto(address)
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(others + 1)
+    expect(page.get_by_text("Passed", exact=True)).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=screenshots / "checks-green.png")
+
+    [path] = batch.pipeline.files(PARQUET, table)
+    with _replaced(path):
+        _break_first_candle(path)
+        run = batch.web.launch("__ASSET_JOB", assets=[], checks=[(*asset, "candle_invariants")])
+        assert batch.web.ended(run) == "FAILURE", "the check is blocking"
+    found = batch.web.checks(*asset)["candle_invariants"]
+    assert found
+    assert found["status"] == "FAILED"
+    assert found["evaluation"]["severity"] == "ERROR"
+    page.goto(address)
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(others)
+    expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=screenshots / "checks-red.png")
+
+
+def test_a_failed_job_shows_its_error_and_is_not_retried(batch: Batch, failed_run: str) -> None:
+    events = batch.web.events(failed_run)
+    [failure] = [event for event in events if event["__typename"] == "ExecutionStepFailureEvent"]
+    assert "is not a Parquet file" in failure["error"]["message"]
+    [log] = failure["failureMetadata"]["metadataEntries"]
+    assert "Traceback (most recent call last)" in log["mdStr"]
+    assert "Py4JJavaError" in log["mdStr"]
+    assert "ExecutionStepUpForRetryEvent" not in {event["__typename"] for event in events}
+    assert batch.web.tags(failed_run)["dagster/will_retry"] == "false"
+
+
+def test_the_page_of_a_failed_run_shows_the_error(
+    batch: Batch, failed_run: str, page: Page, screenshots: Path
+) -> None:
+    page.goto(f"{batch.web.url}/runs/{failed_run}")
+    expect(page.get_by_text("is not a Parquet file").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=screenshots / "run-failed.png")
+
+
+def test_a_terminated_run_leaves_no_jvm_behind(batch: Batch) -> None:
+    """And its step does not start again."""
+    batch.web.ended(batch.run)
+    run = batch.candle_run(StorageMode.ICEBERG)
+    wait_for(lambda: batch.web.descendants("java"), seconds=60)
+    jvms = batch.web.descendants("java")
+    assert batch.web.terminate(run) == "TerminateRunSuccess"
+    assert batch.web.ended(run, seconds=30) == "CANCELED"
+    _, alive = psutil.wait_procs(jvms, timeout=5)
+    assert not alive
+    assert not batch.web.descendants("java")
+
+
+def _break_first_candle(path: Path) -> None:
+    rows = pq.ParquetFile(path).read()
+    high = rows["high"].to_numpy().copy()
+    high[0] = rows["low"][0].as_py() - 1
+    column = rows.schema.get_field_index("high")
+    pq.write_table(rows.set_column(column, rows.schema.field(column), pa.array(high)), path)
+
+
+@contextmanager
+def _replaced(path: Path) -> Generator[None]:
+    """The file may be changed while the block runs, and is itself again after it."""
+    kept = path.read_bytes()
+    try:
+        yield
+    finally:
+        path.write_bytes(kept)
