@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -142,7 +143,8 @@ def _run_hours(
     if failures:
         error = failures[0].step_failure_data.error
         cause = error.cause if error and error.cause else error
-        reason = cause.message.strip() if cause else "no reason was told"
+        # Without the name of the error's class.
+        reason = re.sub(r"^[\w.]+: ", "", cause.message.strip()) if cause else "no reason was told"
         raise WorkError(
             f"{failures[0].step_key} failed: {reason}; run {result.run_id} in `make ui`"
         )
@@ -207,7 +209,7 @@ def _show(result: DemoResult, settings: Settings) -> None:
         ),
     ]
     window = f"{format_short(produced.start_us)} .. {format_short(produced.end_us)}"
-    show_table(("", *modes), rows, title=f"{window}, source {produced.source}")
+    show_table(("", *modes), rows, title=window)
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())
     show(f"{sum(result.seconds.values()):.1f} s: {steps}")
     count = Counter(check.outcome for check in result.checks)

@@ -34,7 +34,7 @@ def no_rows(
     Args:
         window: the hours that it is about.
         result: of the query.
-        otherwise: what a row is, for people, as `candles break an invariant`.
+        otherwise: what a row is, for people, as `candles that break an invariant`.
         severity: where there are rows.
         more: metadata.
     """
@@ -53,7 +53,7 @@ def no_rows(
     return dg.AssetCheckResult(
         passed=not found,
         severity=severity,
-        description=f"{found} {otherwise}" if found else None,
+        description=f"{otherwise}: {found}" if found else None,
         metadata=metadata,
     )
 

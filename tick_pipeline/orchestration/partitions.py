@@ -65,7 +65,16 @@ def partition_key(hour_us: int) -> str:
 
 
 def asset_window(context: dg.AssetExecutionContext) -> Window:
-    """The hours that a run materializes."""
+    """The hours that a run materializes.
+
+    Raises:
+        dagster.Failure: it was asked for a moment that begins no hour; Dagster would take the next.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise dg.Failure(
+            "this run names no partition of its assets; one is a whole UTC hour, as 2026-01-01-10:00",
+            allow_retries=False,
+        )
     times = context.partition_time_window
     return Window(_us(times.start), _us(times.end))
 

@@ -64,7 +64,16 @@ def _report(
     partitions = dict.fromkeys(
         partition_key(us) if us >= home.partitions_start_us else None for us in hours_us
     )
+    hint = (
+        f"hours before {format_short(home.partitions_start_us)} are no partitions; "
+        "TICK_PIPELINE_PARTITIONS_START sets where they begin"
+    )
     for partition in partitions:
         instance.report_runless_asset_event(
-            dg.AssetMaterialization(asset_key=key, partition=partition, metadata=metadata)
+            dg.AssetMaterialization(
+                asset_key=key,
+                partition=partition,
+                description=None if partition else hint,
+                metadata=metadata,
+            )
         )

@@ -223,6 +223,31 @@ def test_error_records_tell_how_many_and_why(steady: Steady) -> None:
     assert (quality.passed, quality.metadata["error records"].value) == (False, 1)
 
 
+def test_what_commands_did_without_a_run_is_reported(
+    new_pipeline: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    """By hour; hours before the partitions begin are told without one."""
+    pipeline = new_pipeline()
+    produced = pipeline.json(
+        "produce", "--scenario=steady", "--duration=60", "--rate=5", "--symbols=1", "--past"
+    )
+    pipeline.json("deliver")
+    window = Window(*widen_to_hours(produced["start_us"], produced["end_us"]))
+    pipeline.json("ohlc", *(f"--{name}={text}" for name, text in window.parameters.items()))
+    touched = {partition_key(us) for us in hours_of(window.start_us, window.end_us)}
+    tape = tmp_path / "old.csv"
+    tape.write_text("event_time,symbol,price,volume\n2014-09-17T09:00:00Z,AAA,1,1\n", "utf-8")
+    pipeline.json("replay", str(tape))
+    pipeline.json("deliver")
+    with pipeline.here(), open_instance(open_home(load_settings()), load_settings()) as instance:
+        for key in _keys():
+            assert instance.get_materialized_partitions(key) == touched
+        [newest] = instance.fetch_materializations(dg.AssetKey(["iceberg", "raw"]), 1).records
+    assert newest.partition_key is None
+    assert newest.asset_materialization is not None
+    assert newest.asset_materialization.metadata["landed by this run"].value == 1
+
+
 def _file(steady: Steady, table: str) -> Path:
     """The Parquet file of the window's second hour, which is whole."""
     hour = hour_partition(steady.window.start_us + US_PER_HOUR)

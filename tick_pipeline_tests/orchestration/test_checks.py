@@ -44,7 +44,7 @@ def test_no_row_passes() -> None:
 def test_rows_fail_and_are_shown_twenty_at_most() -> None:
     result = QueryResult(pa.table({"symbol": [f"S{number}" for number in range(50)]}), 0.01, 3, 900)
     found = no_rows(_WINDOW, result, otherwise="candles are wrong")
-    assert (found.passed, found.description) == (False, "50 candles are wrong")
+    assert (found.passed, found.description) == (False, "candles are wrong: 50")
     assert found.metadata["found"] == dg.MetadataValue.int(50)
     shown = found.metadata["rows"]
     assert isinstance(shown, dg.TableMetadataValue)

@@ -23,7 +23,7 @@ def candle_invariants(mode: StorageMode, timeframe: str) -> dg.AssetChecksDefini
         window = check_window(context)
         asked = {"storage_mode": mode.value, "timeframe": timeframe, **window.parameters}
         result = query_engine.run_file("candle_invariants", asked)
-        return no_rows(window, result, otherwise="candles break an invariant")
+        return no_rows(window, result, otherwise="candles that break an invariant")
 
     return check
 
@@ -39,7 +39,7 @@ def candles_match_sql(mode: StorageMode) -> dg.AssetChecksDefinition:
         window = check_window(context)
         asked = {"storage_mode": mode.value, **window.parameters}
         result = query_engine.run_file("candles_match_sql", asked)
-        return no_rows(window, result, otherwise="candles are not what their ticks give")
+        return no_rows(window, result, otherwise="candles that are not what their ticks give")
 
     return check
 
@@ -59,7 +59,7 @@ def five_is_five_ones(mode: StorageMode) -> dg.AssetChecksDefinition:
         window = check_window(context)
         asked = {"storage_mode": mode.value, **window.parameters}
         result = query_engine.run_file("five_is_five_ones", asked)
-        return no_rows(window, result, otherwise="candles are not what their minutes give")
+        return no_rows(window, result, otherwise="candles that are not what their minutes give")
 
     return check
 

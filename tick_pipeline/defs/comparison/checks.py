@@ -43,7 +43,7 @@ def storage_parity(table: str, settings: Settings) -> dg.AssetChecksDefinition:
         return no_rows(
             window,
             query_engine.run_file(query, {**parameters, **window.parameters}),
-            otherwise="rows differ between the storage modes",
+            otherwise="rows that differ between the storage modes",
             severity=severity,
             **{
                 f"{mode} delivered": f"{at.done:,} of {at.end:,} records"

@@ -66,7 +66,7 @@ def raw_gaps(mode: StorageMode) -> dg.AssetChecksDefinition:
         return no_rows(
             window,
             result,
-            otherwise=f"ranges, {missing} sequence numbers, did not land",
+            otherwise=f"ranges of sequence numbers that did not land ({missing} numbers)",
             severity=WARN,
             missing=missing,
         )
