@@ -124,14 +124,19 @@ def test_the_job_tells_its_run_what_it_does(steady: Steady) -> None:
         assert any(line.startswith(f"{mode}: candles written") for line in told)
 
 
-def test_twenty_four_hours_in_one_run_equal_a_run_for_each(
-    new_pipeline: Callable[..., Pipeline],
+@pytest.mark.parametrize(
+    "hours", [2, pytest.param(23, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
+)
+def test_a_backfill_in_one_run_equals_a_run_for_each_hour(
+    new_pipeline: Callable[..., Pipeline], hours: int
 ) -> None:
-    """A backfill is one run of Spark per mode; each hour alone gives the same candles."""
+    """One run of Spark per mode gives the candles that each hour alone gives.
+
+    Ticks of so many hours before now touch one more, so that the longer one is a day.
+    """
     pipeline = new_pipeline()
-    produced = pipeline.json(
-        "produce", "--scenario=steady", "--duration=10800", "--rate=2", "--symbols=2", "--past"
-    )
+    options = (f"--duration={hours * 3600}", "--rate=2", "--symbols=2", "--past")
+    produced = pipeline.json("produce", "--scenario=steady", *options)
     window = Window(*widen_to_hours(produced["start_us"], produced["end_us"]))
     with pipeline.here(), open_instance(open_home(load_settings()), load_settings()) as instance:
         assert run_job(instance, "ohlc_batch", window).success
