@@ -112,6 +112,7 @@ def test_a_materialization_tells_rows_window_bytes_and_how_it_was_read(steady: S
         assert candles["read mode"].value == read_mode
         assert candles["ticks read"].value == steady.sent
         assert candles["window"].value == str(steady.window)
+        assert candles["run id"].value == raw["run id"].value == steady.run.run_id
         assert isinstance(candles["prices"], dg.TableMetadataValue)
         assert len(candles["prices"].records) == 4
 

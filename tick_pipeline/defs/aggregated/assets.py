@@ -54,7 +54,9 @@ def candle_assets(mode: StorageMode, settings: Settings) -> dg.AssetsDefinition:
             movers = query_engine.run_file("top_movers", asked)
         for timeframe, key in wanted.items():
             metadata = candle_metadata(report, timeframe, window, movers)
-            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+            yield dg.MaterializeResult(
+                asset_key=key, metadata={**metadata, "run id": context.run.run_id}
+            )
 
     return candles
 

@@ -48,7 +48,8 @@ def raw_asset(mode: StorageMode, settings: Settings) -> dg.AssetsDefinition:
             summary = landing.deliver(mode)
             minutes = query_engine.run_file("raw_minutes", {**asked, **late})
             copies = query_engine.run_file("duplicates", asked)
-        return dg.MaterializeResult(metadata=raw_metadata(window, summary, minutes, copies))
+        metadata = raw_metadata(window, summary, minutes, copies)
+        return dg.MaterializeResult(metadata={**metadata, "run id": context.run.run_id})
 
     return raw
 
