@@ -70,13 +70,14 @@ def asset_window(context: dg.AssetExecutionContext) -> Window:
     Raises:
         dagster.Failure: it was asked for a moment that begins no hour; Dagster would take the next.
     """
-    if not (context.has_partition_key or context.has_partition_key_range):
+    times, asked = context.partition_time_window, context.partition_key_range.start
+    window = Window(_us(times.start), _us(times.end))
+    if partition_key(window.start_us) != asked:
         raise dg.Failure(
-            "this run names no partition of its assets; one is a whole UTC hour, as 2026-01-01-10:00",
+            f"{asked} is no partition; one is a whole UTC hour, as 2026-01-01-10:00",
             allow_retries=False,
         )
-    times = context.partition_time_window
-    return Window(_us(times.start), _us(times.end))
+    return window
 
 
 def check_window(context: dg.AssetCheckExecutionContext) -> Window:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tick_pipeline.definitions import defs
-from tick_pipeline.event_time import US_PER_HOUR, hours_of, widen_to_hours
+from tick_pipeline.event_time import US_PER_HOUR, US_PER_MINUTE, hours_of, widen_to_hours
 from tick_pipeline.orchestration.instance import open_instance
 from tick_pipeline.orchestration.local_runs import run_job
 from tick_pipeline.orchestration.partitions import Window, partition_key
@@ -146,6 +146,21 @@ def test_a_backfill_in_one_run_equals_a_run_for_each_hour(
             assert run_job(instance, "ohlc_batch", Window(us, us + US_PER_HOUR)).success
     for mode in MODES:
         assert pipeline.candles(mode, "1m").equals(together[mode])
+
+
+def test_a_moment_that_begins_no_hour_is_refused(steady: Steady) -> None:
+    """Dagster itself would take the hour that follows, and be green."""
+    key = partition_key(steady.window.start_us + 37 * US_PER_MINUTE)
+    with steady.pipeline.here(), open_instance(steady.home, load_settings()) as instance:
+        run = (
+            defs()
+            .resolve_job_def("ohlc_batch")
+            .execute_in_process(
+                instance=instance, tags={"dagster/partition": key}, raise_on_error=False
+            )
+        )
+    assert not run.success
+    assert f"{key} is no partition" in str(run.get_step_failure_events()[0].step_failure_data)
 
 
 def test_candle_invariants_see_a_high_below_the_low(steady: Steady) -> None:
