@@ -14,7 +14,7 @@ from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_
 from tick_pipeline.cli.output import progress_bar, say, show, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.errors import InputError, WorkError
-from tick_pipeline.event_time import format_short, now_us, widen_to_hours
+from tick_pipeline.event_time import US_PER_MINUTE, format_short, now_us, widen_to_hours
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tick_pipeline.home import Home
     from tick_pipeline.producer.simulate import SimulationRequest, SimulationSummary
     from tick_pipeline.settings import Settings
-
-_US_PER_MINUTE = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def demo(
         lateness_seconds=settings.lateness_seconds,
     )
     home = local_home(settings)
-    if now_us() - minutes * _US_PER_MINUTE < home.partitions_start_us:
+    if now_us() - minutes * US_PER_MINUTE < home.partitions_start_us:
         raise InputError(
             f"--minutes {minutes:g} begins before {format_short(home.partitions_start_us)}, the first "
             "hour of this HOME's partitions; take fewer, or set TICK_PIPELINE_PARTITIONS_START"

@@ -70,8 +70,7 @@ def asset_window(context: dg.AssetExecutionContext) -> Window:
     Raises:
         dagster.Failure: it was asked for a moment that begins no hour; Dagster would take the next.
     """
-    times, asked = context.partition_time_window, context.partition_key_range.start
-    window = Window(_us(times.start), _us(times.end))
+    window, asked = _window(context.partition_time_window), context.partition_key_range.start
     if partition_key(window.start_us) != asked:
         raise dg.Failure(
             f"{asked} is no partition; one is a whole UTC hour, as 2026-01-01-10:00",
@@ -83,8 +82,7 @@ def asset_window(context: dg.AssetExecutionContext) -> Window:
 def check_window(context: dg.AssetCheckExecutionContext) -> Window:
     """The hours that a check is about: those of its run, or the last 24 where it runs alone."""
     if context.has_partition_key or context.has_partition_key_range:
-        times = context.partition_time_window
-        return Window(_us(times.start), _us(times.end))
+        return _window(context.partition_time_window)
     end_us = hour_ceil(now_us())
     return Window(end_us - _HOURS_WITHOUT_PARTITION * US_PER_HOUR, end_us)
 
@@ -94,6 +92,10 @@ def _partitions_start_us(settings: Settings) -> int:
         return parse_instant(settings.partitions_start)
     home = read_home(settings.home)
     return home.partitions_start_us if home else partitions_start_of_new_home()
+
+
+def _window(times: dg.TimeWindow) -> Window:
+    return Window(_us(times.start), _us(times.end))
 
 
 def _us(moment: datetime) -> int:

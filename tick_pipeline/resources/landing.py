@@ -57,7 +57,6 @@ class LocalLanding:
     Args:
         home: an initialised HOME.
         settings: buffers and Parquet's options.
-        housekeeping: called after each flush.
     """
 
     def __init__(self, home: Home, settings: Settings) -> None:

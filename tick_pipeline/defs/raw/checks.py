@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from tick_pipeline.event_time import US_PER_SECOND, format_short, now_us
+from tick_pipeline.event_time import US_PER_HOUR, US_PER_SECOND, format_short, now_us
 from tick_pipeline.orchestration.checks import ERROR, WARN, no_rows
 from tick_pipeline.orchestration.metadata import record_table
 from tick_pipeline.orchestration.partitions import check_window
@@ -13,7 +13,7 @@ from tick_pipeline.storage import RAW, StorageMode
 
 #: More than this part of the rows is an error, not a warning.
 _BAD_SHARE = 0.01
-_DAY_US = 24 * 3600 * US_PER_SECOND
+_DAY_US = 24 * US_PER_HOUR
 
 
 def raw_quality(mode: StorageMode) -> dg.AssetChecksDefinition:
