@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-VERSION = 1
+#: Raised when a HOME of the release before lacks what this one needs. 2: the tables `anomalies`.
+VERSION = 2
 _DAYS_BEFORE = 7
 #: Characters that mean something in a URI, a glob, a class path or Spark's options.
 _UNUSABLE = '#%?*[]{}:,\\"\n'
@@ -117,7 +118,7 @@ def read_home(path: Path, *, partitions_start: str | None = None) -> Home | None
     if version != VERSION:
         raise HomeError(
             f"{path} is of version {version}, this tick_pipeline needs {VERSION}; keep it with the "
-            "older release, name another TICK_PIPELINE_HOME, or `tick-pipeline reset` to begin anew"
+            "release that made it, name another TICK_PIPELINE_HOME, or `tick-pipeline reset` to begin anew"
         )
     return Home(path, parse_instant(partitions_start) if partitions_start else start)
 

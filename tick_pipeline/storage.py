@@ -14,6 +14,7 @@ PARTITION_KEYS = ("year", "month", "day", "hour")
 
 RAW = "raw"
 TICKS = "ticks"
+ANOMALIES = "anomalies"
 TIMEFRAMES = {"1m": 60, "5m": 300}  # name -> seconds
 
 _PARTITION = re.compile(r"year=(\d{4})/month=(\d{2})/day=(\d{2})/hour=(\d{2})(?:/|$)")
@@ -64,7 +65,7 @@ def candle_table(timeframe: str) -> str:
 
 CANDLE_TABLES = tuple(candle_table(name) for name in TIMEFRAMES)
 #: Every stored table of a mode; the view `ticks` is made of `raw`.
-TABLES = (RAW, *CANDLE_TABLES)
+TABLES = (RAW, *CANDLE_TABLES, ANOMALIES)
 
 
 def table_location(warehouse: str, mode: StorageMode, table: str) -> str:

@@ -28,6 +28,17 @@ def test_a_new_home_has_every_table_empty(home: Home) -> None:
     assert all((home.warehouse / "parquet_projection" / table).is_dir() for table in TABLES)
 
 
+def test_every_iceberg_table_is_partitioned_by_the_hour_of_its_rows(home: Home) -> None:
+    catalog = open_catalog(home.path)
+    specs = {table: catalog.load_table(f"iceberg.{table}").spec() for table in TABLES}
+    assert {table: [str(field) for field in spec.fields] for table, spec in specs.items()} == {
+        "raw": ["1000: event_ts_hour: hour(7)"],
+        "aggregated_1m": ["1000: bucket_start_hour: hour(2)"],
+        "aggregated_5m": ["1000: bucket_start_hour: hour(2)"],
+        "anomalies": ["1000: event_at_hour: hour(4)"],
+    }
+
+
 def test_an_empty_folder_becomes_a_home(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert open_home(load_settings(home=tmp_path / "empty")).catalog.exists()
@@ -42,11 +53,14 @@ def test_a_set_start_of_the_partitions_wins(settings: Settings, home: Home) -> N
     assert open_home(given).partitions_start_us == 1_767_243_600_000_000
 
 
-def test_a_home_of_another_version_is_refused_with_a_way_on(home: Home) -> None:
+@pytest.mark.parametrize("version", [1, 99])
+def test_a_home_of_another_version_is_refused_with_a_way_on(home: Home, version: int) -> None:
+    """One of version 1 has no table `anomalies`."""
     marker = marker_of(home.path)
-    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"version": 99}))
-    with pytest.raises(HomeError, match=r"version 99.*reset"):
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"version": version}))
+    with pytest.raises(HomeError, match=rf"version {version}, .* needs 2; .*reset") as refusal:
         read_home(home.path)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}'])

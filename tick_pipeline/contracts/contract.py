@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, cast
 
 from tick_pipeline.errors import ContractError
+from tick_pipeline.storage import ANOMALIES, RAW, TICKS
 
 #: The types a field may have; each engine's name for it is in `types.py`.
 FIELD_TYPES = ("string", "int64", "double", "timestamp")
@@ -21,6 +22,8 @@ RULES: dict[str, tuple[type, ...]] = {
     "pattern": (str,),
     "iso_of": (str,),
 }
+#: Every other table holds candles.
+_CONTRACTS = {RAW: "tick", TICKS: "tick", ANOMALIES: "anomaly"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Contract:
 
 @lru_cache
 def load_contract(name: str) -> Contract:
-    """The contract that ships with this version: `tick` or `candle`.
+    """The contract that ships with this version: `tick`, `candle` or `anomaly`.
 
     Raises:
         ContractError: there is none of that name, or its file is wrong.
@@ -104,8 +107,8 @@ def contract_names() -> list[str]:
 
 
 def table_contract(table: str) -> Contract:
-    """The contract of a table: `raw` holds ticks, `aggregated_*` candles."""
-    return load_contract("tick" if table in ("raw", "ticks") else "candle")
+    """The contract of a table: `raw` holds ticks, `aggregated_*` candles, `anomalies` anomalies."""
+    return load_contract(_CONTRACTS.get(table, "candle"))
 
 
 def parse_contract(text: str, *, where: str) -> Contract:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from tick_pipeline.orchestration.metadata import record_table
-from tick_pipeline.orchestration.tables import asset_key
-from tick_pipeline.storage import TABLES
+from tick_pipeline.orchestration.tables import OHLC_TABLES, asset_key
 
 if TYPE_CHECKING:
     from tick_pipeline.orchestration.partitions import Window
@@ -76,7 +75,7 @@ def freshness_checks(modes: tuple[StorageMode, ...]) -> list[dg.AssetChecksDefin
         warnings.simplefilter("ignore", dg.SupersessionWarning)
         return list(
             dg.build_time_partition_freshness_checks(
-                assets=[asset_key(mode, table) for mode in modes for table in TABLES],
+                assets=[asset_key(mode, table) for mode in modes for table in OHLC_TABLES],
                 deadline_cron=_DEADLINE_CRON,
                 timezone="UTC",
             )

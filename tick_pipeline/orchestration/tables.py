@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from tick_pipeline.contracts.contract import table_contract
 from tick_pipeline.orchestration.metadata import column_schema
-from tick_pipeline.storage import RAW, StorageMode
+from tick_pipeline.storage import CANDLE_TABLES, RAW, StorageMode
 
 OWNERS = ["team:market-data"]
+#: What the job `ohlc_batch` makes, hour by hour.
+OHLC_TABLES = (RAW, *CANDLE_TABLES)
 _KINDS = {StorageMode.ICEBERG: "iceberg", StorageMode.PARQUET_PROJECTION: "parquet"}
 
 
@@ -44,7 +47,7 @@ def table_spec(
         owners=OWNERS,
         description=f"One row is {row}",
         metadata={
-            "dagster/column_schema": column_schema("tick" if table == RAW else "candle", mode),
+            "dagster/column_schema": column_schema(table_contract(table).name, mode),
             "dagster/table_name": f"{mode}.{table}",
         },
     )

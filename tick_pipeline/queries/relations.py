@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from tick_pipeline.contracts.contract import load_contract, table_contract
 from tick_pipeline.contracts.types import logical_type
 from tick_pipeline.errors import QueryError
-from tick_pipeline.storage import CANDLE_TABLES, PARTITION_KEYS, RAW, TICKS, StorageMode
+from tick_pipeline.storage import ANOMALIES, PARTITION_KEYS, RAW, TABLES, TICKS, StorageMode
 
 #: Every row of raw as it landed, in one shape for both storage modes.
 RECEIVED = "received"
@@ -44,7 +44,7 @@ class Relation:
     @property
     def instant_column(self) -> str | None:
         """The timestamp that says in which hour a row lies; None where it is stored as an integer."""
-        if self.name in VIEWS:
+        if self.name in (*VIEWS, ANOMALIES):
             return "event_at"
         if self.name == RAW:
             return "event_ts" if self.mode is StorageMode.ICEBERG else None
@@ -53,7 +53,7 @@ class Relation:
     @property
     def us_column(self) -> str | None:
         """The integer of microseconds that says in which hour a row lies, if there is one."""
-        if self.name in VIEWS:
+        if self.name in (*VIEWS, ANOMALIES):
             return "event_us"
         return "event_ts" if self.name == RAW and self.instant_column is None else None
 
@@ -71,7 +71,8 @@ class Relation:
 
 def relations(modes: tuple[StorageMode, ...]) -> list[Relation]:
     """Every relation of the storage modes in use."""
-    return [Relation(mode, name) for mode in modes for name in (RAW, *VIEWS, *CANDLE_TABLES)]
+    names = (RAW, *VIEWS, *(table for table in TABLES if table != RAW))
+    return [Relation(mode, name) for mode in modes for name in names]
 
 
 def find_relation(schema: str, name: str, modes: tuple[StorageMode, ...]) -> Relation:

@@ -16,6 +16,7 @@ from pyiceberg.transforms import HourTransform
 from tick_pipeline.contracts.contract import table_contract
 from tick_pipeline.contracts.types import iceberg_schema
 from tick_pipeline.storage import (
+    ANOMALIES,
     CATALOG,
     RAW,
     TABLES,
@@ -46,7 +47,7 @@ TABLE_PROPERTIES = {
 
 def partition_column(table: str) -> str:
     """The column whose UTC hour partitions the Iceberg table."""
-    return "event_ts" if table == RAW else "bucket_start"
+    return {RAW: "event_ts", ANOMALIES: "event_at"}.get(table, "bucket_start")
 
 
 def catalog_uri(home_path: Path) -> str:

@@ -115,7 +115,7 @@ def test_any_command_begins_an_absent_home(
     assert {(table["mode"], table["table"]) for table in document["tables"]} == {
         (mode, table)
         for mode in ("iceberg", "parquet_projection")
-        for table in ("raw", "aggregated_1m", "aggregated_5m")
+        for table in ("raw", "aggregated_1m", "aggregated_5m", "anomalies")
     }
     assert all(table["rows"] == 0 for table in document["tables"])
 

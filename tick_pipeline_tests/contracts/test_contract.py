@@ -15,6 +15,7 @@ from tick_pipeline.contracts.contract import (
     table_contract,
 )
 from tick_pipeline.errors import ContractError
+from tick_pipeline.storage import TABLES
 
 FIELD: dict[str, Any] = {
     "name": "a",
@@ -51,14 +52,35 @@ def test_the_candle_is_keyed_by_symbol_and_bucket() -> None:
     assert not candle.field("vwap").required
 
 
+def test_the_anomaly_has_the_designed_columns_in_order() -> None:
+    """None of them may be null, and a tick has one row for each metric."""
+    anomaly = load_contract("anomaly")
+    assert anomaly.field_names == (
+        "event_id",
+        "symbol",
+        "event_us",
+        "event_at",
+        "metric",
+        "value",
+        "mean",
+        "stddev",
+        "zscore",
+        "sample_count",
+        "window_minutes",
+        "threshold",
+    )
+    assert anomaly.key == ("event_id", "metric")
+    assert all(column.required and column.description for column in anomaly.fields)
+
+
 def test_every_contract_that_ships_can_be_read() -> None:
-    assert contract_names() == ["candle", "tick"]
+    assert contract_names() == ["anomaly", "candle", "tick"]
     assert all(isinstance(load_contract(name), Contract) for name in contract_names())
 
 
-def test_raw_and_its_view_hold_ticks_and_the_aggregates_candles() -> None:
-    names = [table_contract(table).name for table in ("raw", "ticks", "aggregated_1m")]
-    assert names == ["tick", "tick", "candle"]
+def test_raw_and_its_view_hold_ticks_the_aggregates_candles_and_anomalies_their_own() -> None:
+    names = [table_contract(table).name for table in ("ticks", *TABLES)]
+    assert names == ["tick", "tick", "candle", "candle", "anomaly"]
 
 
 @pytest.mark.parametrize(
@@ -85,5 +107,5 @@ def test_a_wrong_contract_is_refused_with_its_place(text: str, complaint: str) -
 
 
 def test_an_unknown_contract_tells_the_known_ones() -> None:
-    with pytest.raises(ContractError, match="there are candle, tick"):
+    with pytest.raises(ContractError, match="there are anomaly, candle, tick"):
         load_contract("quote")

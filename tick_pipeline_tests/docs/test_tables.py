@@ -15,6 +15,7 @@ from tick_pipeline.landing.parquet_sink import ParquetSink
 from tick_pipeline.queries.relations import RECEIVED, Relation
 from tick_pipeline.resources.iceberg import partition_column
 from tick_pipeline.storage import (
+    ANOMALIES,
     CANDLE_TABLES,
     DEFAULT_LOAD_DATA_MODE,
     PARTITION_KEYS,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 ICEBERG, PARQUET = StorageMode.ICEBERG, StorageMode.PARQUET_PROJECTION
+#: One table of each column that partitions.
+_BY_COLUMN = (RAW, CANDLE_TABLES[0], ANOMALIES)
 
 _HEAD = """\
 # The tables of both modes
@@ -50,6 +53,9 @@ first of the order. `received` holds every row of raw, with the name of the firs
 _CANDLES = """\
 `aggregated_1m` and `aggregated_5m` have the same columns. A bucket is half-open; one without trades has no row.
 """
+_ANOMALIES = """\
+No column holds a null. A tick that is anomalous by two metrics has two rows.
+"""
 _DIFFERENCES = """\
 Bad records are told apart in the same way locally; on AWS Firehose differs per mode:
 [what Firehose does differently](landing.md#what-firehose-does-differently). Which mode to keep: [choices.md](choices.md).
@@ -58,7 +64,7 @@ Bad records are told apart in the same way locally; on AWS Firehose differs per 
 
 def tables_page() -> str:
     """The page, from the contracts and from the functions that name places and types."""
-    tick, candle = load_contract("tick"), load_contract("candle")
+    tick, candle, anomaly = (load_contract(name) for name in ("tick", "candle", "anomaly"))
     parts = [
         _HEAD,
         "## `raw`\n",
@@ -73,6 +79,10 @@ def tables_page() -> str:
         _facts(candle.grain, candle, CANDLE_TABLES[0]),
         _CANDLES,
         _stored_columns(candle),
+        "## `anomalies`\n",
+        _facts(anomaly.grain, anomaly, ANOMALIES),
+        _ANOMALIES,
+        _stored_columns(anomaly),
         "## What differs between the modes\n",
         _DIFFERENCES,
         _table(("", f"`{ICEBERG}`", f"`{PARQUET}`"), _differences()),
@@ -163,7 +173,7 @@ def _differences() -> list[tuple[str, ...]]:
         ),
         (
             "partitioned by",
-            f"`hour({partition_column(RAW)})`, `hour({partition_column(CANDLE_TABLES[0])})`: hidden",
+            f"{_names(f'hour({partition_column(table)})' for table in _BY_COLUMN)}: hidden",
             f"folders `{keys}`, also columns",
         ),
         (

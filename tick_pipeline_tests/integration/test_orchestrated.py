@@ -21,9 +21,10 @@ from tick_pipeline.event_time import US_PER_HOUR, US_PER_MINUTE, hours_of, widen
 from tick_pipeline.orchestration.instance import open_instance
 from tick_pipeline.orchestration.local_runs import run_job
 from tick_pipeline.orchestration.partitions import Window, partition_key
+from tick_pipeline.orchestration.tables import OHLC_TABLES
 from tick_pipeline.resources.local import open_home
 from tick_pipeline.settings import load_settings
-from tick_pipeline.storage import TABLES, StorageMode, hour_partition
+from tick_pipeline.storage import StorageMode, hour_partition
 from tick_pipeline.stream.segments import LocalStream
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline, without_rows
 
@@ -79,7 +80,7 @@ def steady(new_pipeline: Callable[..., Pipeline]) -> Steady:
 
 
 def _keys() -> list[dg.AssetKey]:
-    return [dg.AssetKey([mode.value, table]) for mode in MODES for table in TABLES]
+    return [dg.AssetKey([mode.value, table]) for mode in MODES for table in OHLC_TABLES]
 
 
 def test_one_run_materializes_every_hour_of_its_range(steady: Steady) -> None:
@@ -184,7 +185,7 @@ def test_five_is_five_ones_sees_a_count_that_its_minutes_do_not_give(steady: Ste
     assert (found.passed, found.severity) == (False, _ERROR)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", OHLC_TABLES)
 def test_storage_parity_sees_a_row_that_one_mode_lost(steady: Steady, table: str) -> None:
     """A warning only: the current hour is still open."""
     path = _file(steady, table)

@@ -19,7 +19,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tick_pipeline.event_time import format_short, hour_floor, now_us
 from tick_pipeline.orchestration.partitions import partition_key
-from tick_pipeline.storage import RAW, TABLES, TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline.orchestration.tables import OHLC_TABLES
+from tick_pipeline.storage import RAW, TIMEFRAMES, StorageMode, candle_table
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline
 from tick_pipeline_tests.integration.web import (
     CHROMIUM_VARIABLE,
@@ -123,7 +124,7 @@ def test_the_asset_graph_has_both_storage_modes(batch: Batch) -> None:
     expected: dict[tuple[str, ...], list[tuple[str, ...]]] = {("stream", "ticks"): []}
     for mode in MODES:
         before = ("stream", "ticks")
-        for table in TABLES:
+        for table in OHLC_TABLES:
             expected[mode.value, table] = [before]
             before = (mode.value, table)
     assert graph == expected
@@ -133,7 +134,7 @@ def test_a_run_of_an_hour_succeeds_with_every_check_green(batch: Batch) -> None:
     """Whatever is red on steady ticks is a false alarm."""
     assert batch.web.ended(batch.run) == "SUCCESS"
     for mode in MODES:
-        for table in TABLES:
+        for table in OHLC_TABLES:
             checks = batch.web.checks(mode.value, table)
             checks.pop(FRESHNESS)
             assert checks
@@ -170,10 +171,10 @@ def test_the_lineage_page_shows_both_storage_modes(
     page.get_by_text("Hide navigation").click()
     # Loaded anew, the graph takes the room that this made.
     page.reload()
-    for table in TABLES:
+    for table in OHLC_TABLES:
         expect(page.get_by_text(table, exact=True)).to_have_count(len(MODES))
     expect(page.get_by_text("Spark", exact=True)).to_have_count(len(MODES) * len(CANDLES))
-    expect(page.get_by_text("Passed")).to_have_count(len(MODES) * len(TABLES))
+    expect(page.get_by_text("Passed")).to_have_count(len(MODES) * len(OHLC_TABLES))
     page.wait_for_load_state("networkidle")
     page.screenshot(path=screenshots / "lineage.png")
     outside = {url for url in asked if not url.startswith((batch.web.url, "data:", "blob:"))}

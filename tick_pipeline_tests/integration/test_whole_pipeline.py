@@ -24,7 +24,8 @@ from tick_pipeline.event_time import (
     widen_to_hours,
 )
 from tick_pipeline.landing.error_records import read_errors
-from tick_pipeline.storage import RAW, TABLES, TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline.orchestration.tables import OHLC_TABLES
+from tick_pipeline.storage import RAW, TIMEFRAMES, StorageMode, candle_table
 from tick_pipeline.stream.port import Earliest
 from tick_pipeline.stream.segments import LocalStream
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline, both_modes, without_rows
@@ -249,7 +250,7 @@ def test_a_demo_runs_twice_in_one_home(new_pipeline: Callable[..., Pipeline]) ->
     pipeline = new_pipeline()
     for run in (1, 2):
         result = pipeline.json("demo", "--minutes", "2")
-        assert result["parity"] == dict.fromkeys(TABLES, True)
+        assert result["parity"] == dict.fromkeys(OHLC_TABLES, True)
         assert result["produced"]["end_us"] - result["produced"]["start_us"] == 2 * US_PER_MINUTE
         assert not [check for check in result["checks"] if check["outcome"] == "error"]
         for mode in MODES:
@@ -266,8 +267,8 @@ def test_a_demo_runs_with_one_mode_alone(new_pipeline: Callable[..., Pipeline]) 
     pipeline = new_pipeline(STORAGE_MODES=PARQUET.value)
     result = pipeline.json("demo", "--minutes", "2")
     assert result["parity"] == {}
-    assert sorted(result["tables"]) == sorted(f"{PARQUET}/{table}" for table in TABLES)
+    assert sorted(result["tables"]) == sorted(f"{PARQUET}/{table}" for table in OHLC_TABLES)
     assert not pipeline.candles(PARQUET, "5m").empty
-    for table in TABLES:
+    for table in OHLC_TABLES:
         assert pipeline.files(PARQUET, table)
         assert not pipeline.files(StorageMode.ICEBERG, table)

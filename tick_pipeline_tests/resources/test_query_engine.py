@@ -188,7 +188,7 @@ def test_every_relation_of_an_empty_home_can_be_queried(
     own: LocalQueryEngine, mode: StorageMode
 ) -> None:
     """With all its columns, and their types as described."""
-    for name in ("raw", "ticks", "received", "aggregated_1m", "aggregated_5m"):
+    for name in ("raw", "ticks", "received", "aggregated_1m", "aggregated_5m", "anomalies"):
         result = own.run(f"select * from {mode}.{name}")
         assert result.table.num_rows == 0
         described = own.run(f"describe {mode}.{name}").table.to_pylist()
@@ -309,7 +309,7 @@ def test_rows_stream_without_a_limit(engine: LocalQueryEngine) -> None:
     assert sum(sizes) == 300_000
     assert max(sizes) <= 10_000
     with engine.result_rows("show tables in iceberg") as reader:
-        assert reader.read_all().num_rows == 5
+        assert reader.read_all().num_rows == 6
 
 
 def test_show_and_describe_tell_what_there_is(engine: LocalQueryEngine) -> None:

@@ -6,9 +6,8 @@ import dagster as dg
 
 from tick_pipeline.orchestration.checks import freshness_checks
 from tick_pipeline.orchestration.partitions import hourly
-from tick_pipeline.orchestration.tables import asset_key
+from tick_pipeline.orchestration.tables import OHLC_TABLES, asset_key
 from tick_pipeline.settings import load_settings
-from tick_pipeline.storage import TABLES
 
 
 @dg.definitions
@@ -17,7 +16,7 @@ def automation() -> dg.Definitions:
     settings = load_settings()
     hours = hourly(settings)
     tables = dg.AssetSelection.assets(
-        *(asset_key(mode, table) for mode in settings.storage_modes for table in TABLES)
+        *(asset_key(mode, table) for mode in settings.storage_modes for table in OHLC_TABLES)
     )
     # Freshness is about now, not about the hour of a run.
     fresh = freshness_checks(settings.storage_modes)
