@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tick_pipeline.errors import SettingsError
 from tick_pipeline.event_time import hour_floor, parse_instant
+from tick_pipeline.spark.scoring_rules import METRICS, ScoringRules
 from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
@@ -57,6 +59,18 @@ class Settings(BaseSettings):
     parquet_row_group_rows: int = Field(default=131_072, ge=1_000)
     parquet_sort: Literal["symbol,event_ts", "event_ts", "none"] = "symbol,event_ts"
 
+    anomaly_metrics: Annotated[tuple[str, ...], NoDecode] = ("return",)
+    anomaly_window_minutes: int = Field(default=10, ge=1, le=1440)
+    anomaly_threshold: float = Field(default=5, gt=0, allow_inf_nan=False)
+    anomaly_min_samples: int = Field(default=30, ge=2)
+    #: `SYM=0.01,...`: price increments in quote currency.
+    anomaly_tick_sizes: Annotated[dict[str, float], NoDecode] = Field(
+        default_factory=dict[str, float]
+    )
+    anomaly_return_floor: float = Field(default=1e-5, gt=0, allow_inf_nan=False)
+    anomaly_price_floor: float = Field(default=1e-5, gt=0, allow_inf_nan=False)
+    anomaly_volume_floor: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
+
     spark_master: str = Field(default="local[*]", min_length=1)
     spark_driver_memory: str = Field(default="2g", pattern=r"^[1-9][0-9]*[mgMG]$")
 
@@ -71,6 +85,30 @@ class Settings(BaseSettings):
         if unknown or not names:
             raise ValueError(f"must name one or both of {', '.join(legal)}")
         return tuple(mode for mode in StorageMode if mode.value in names)
+
+    @field_validator("anomaly_metrics", mode="before")
+    @classmethod
+    def _split_metrics(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        if not names or not set(names) <= set(METRICS):
+            raise ValueError(f"must name one or more of {', '.join(METRICS)}")
+        return tuple(name for name in METRICS if name in names)
+
+    @field_validator("anomaly_tick_sizes", mode="before")
+    @classmethod
+    def _split_tick_sizes(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        sizes: dict[str, float] = {}
+        for pair in filter(None, (part.strip() for part in value.split(","))):
+            symbol, _, text = pair.partition("=")
+            size = _positive(text)
+            if not symbol or size is None:
+                raise ValueError(f"{pair!r} is no tick size, as AAPL=0.01")
+            sizes[symbol.strip()] = size
+        return sizes
 
     @field_validator("partitions_start")
     @classmethod
@@ -87,6 +125,21 @@ class Settings(BaseSettings):
                 f"{PREFIX}BUFFER_SECONDS={self.buffer_seconds:g}, or hours close before they landed"
             )
         return self
+
+
+def scoring_rules(settings: Settings) -> ScoringRules:
+    """What counts as an anomaly under these settings."""
+    return ScoringRules(
+        metrics=settings.anomaly_metrics,
+        window_minutes=settings.anomaly_window_minutes,
+        threshold=settings.anomaly_threshold,
+        min_samples=settings.anomaly_min_samples,
+        tick_sizes=settings.anomaly_tick_sizes,
+        return_floor=settings.anomaly_return_floor,
+        price_floor=settings.anomaly_price_floor,
+        volume_floor=settings.anomaly_volume_floor,
+        lateness_seconds=settings.lateness_seconds,
+    )
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -116,6 +169,14 @@ def java_home_of_user() -> Path | None:
 
 def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _positive(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None
 
 
 def _one_line(item: Any) -> str:

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from tick_pipeline.errors import SettingsError
-from tick_pipeline.settings import Settings, load_settings
+from tick_pipeline.settings import Settings, load_settings, scoring_rules
+from tick_pipeline.spark.scoring_rules import ScoringRules
 from tick_pipeline.storage import StorageMode
 
 
@@ -46,6 +47,13 @@ def test_the_order_of_the_modes_does_not_matter(monkeypatch: pytest.MonkeyPatch)
         ("PARTITIONS_START", "2026-01-01T00:30:00Z", "whole UTC hour"),
         ("PARTITIONS_START", "tomorrow", "ISO 8601"),
         ("SPARK_DRIVER_MEMORY", "lots", "pattern"),
+        ("ANOMALY_METRICS", "return,mood", "return, price, volume"),
+        ("ANOMALY_WINDOW_MINUTES", "0", "greater than or equal to 1"),
+        ("ANOMALY_THRESHOLD", "inf", "finite"),
+        ("ANOMALY_MIN_SAMPLES", "1", "greater than or equal to 2"),
+        ("ANOMALY_TICK_SIZES", "AAPL", "AAPL=0.01"),
+        ("ANOMALY_TICK_SIZES", "AAPL=-1", "AAPL=0.01"),
+        ("ANOMALY_RETURN_FLOOR", "0", "greater than 0"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_its_name_value_and_rule(
@@ -56,6 +64,17 @@ def test_a_wrong_value_is_one_line_with_its_name_value_and_rule(
         load_settings()
     assert f"TICK_PIPELINE_{name}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_tick_sizes_are_read_by_symbol(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICK_PIPELINE_ANOMALY_TICK_SIZES", "AAPL=0.01, BTC-USD=0.5")
+    assert load_settings().anomaly_tick_sizes == {"AAPL": 0.01, "BTC-USD": 0.5}
+
+
+def test_the_defaults_are_those_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule has one default, whoever asks."""
+    monkeypatch.delenv("TICK_PIPELINE_ANOMALY_TICK_SIZES", raising=False)
+    assert scoring_rules(load_settings()) == ScoringRules()
 
 
 def test_settings_are_frozen() -> None:
