@@ -32,25 +32,25 @@ _MAX_CELLS = 1 << 16
 
 
 class Moments(NamedTuple):
-    """Count, mean and sum of squared deviations; arrays of one shape, zeros where the count is 0."""
+    """Number, mean and sum of squared deviations; arrays of one shape, zeros where there is none."""
 
-    count: NDArray[np.float64]
+    number: NDArray[np.float64]
     mean: NDArray[np.float64]
     m2: NDArray[np.float64]
 
     def taken(self, places: object) -> Moments:
         """The moments at some places (any index of numpy)."""
-        return Moments(self.count[places], self.mean[places], self.m2[places])  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return Moments(self.number[places], self.mean[places], self.m2[places])  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def merged(self, later: Moments) -> Moments:
         """The moments of both together, element by element."""
-        count = self.count + later.count
-        share = later.count / np.maximum(count, 1.0)
+        count = self.number + later.number
+        share = later.number / np.maximum(count, 1.0)
         step = later.mean - self.mean
         return Moments(
             count,
             self.mean + step * share,
-            self.m2 + later.m2 + step * step * (self.count * share),
+            self.m2 + later.m2 + step * step * (self.number * share),
         )
 
 

@@ -16,7 +16,7 @@ cut of them into batches gives the same rows, to the last bit.
 
 # numpy's element types are partial, pyarrow has none
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -400,9 +400,9 @@ class Scorer:
         self._buckets[metric] = buckets.where(
             buckets.second >= self._open_second - rules.window_seconds
         )
-        deviation = np.sqrt(baseline.m2 / np.maximum(baseline.count - 1.0, 1.0))
+        deviation = np.sqrt(baseline.m2 / np.maximum(baseline.number - 1.0, 1.0))
         # Prices near the end of the doubles have no finite variance, so no score.
-        judged = (baseline.count >= rules.min_samples) & np.isfinite(deviation)
+        judged = (baseline.number >= rules.min_samples) & np.isfinite(deviation)
         # What could be an anomaly lies this far from the mean at least; few do.
         bound = np.where(judged, rules.threshold * (1 - 1e-9) * deviation, np.nan)
         suspects = _beyond(value, starts, baseline.mean, bound)
@@ -424,7 +424,7 @@ class Scorer:
             mean=mean[hit],
             stddev=spread[hit],
             zscore=zscore[hit],
-            sample_count=baseline.count[of].astype(np.int64),
+            sample_count=baseline.number[of].astype(np.int64),
         )
 
     def _floor(self, metric: str, mean: Floats, symbol: Ints, previous_price: Floats) -> Floats:

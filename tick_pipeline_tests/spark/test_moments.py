@@ -70,4 +70,4 @@ def test_many_symbols_over_a_long_time_fit_into_blocks() -> None:
     second = np.tile(np.arange(40) * 500, 60)
     buckets = buckets_of(symbol, second, np.ones(len(symbol)))
     found = window_moments(buckets, symbol, second, 1200)
-    assert found.count.tolist() == [min(index, 2) for index in range(40)] * 60
+    assert found.number.tolist() == [min(index, 2) for index in range(40)] * 60
