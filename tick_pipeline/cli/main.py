@@ -23,6 +23,7 @@ from tick_pipeline.cli import (
     reset,
     status,
 )
+from tick_pipeline.cli.anomalies import app as anomalies
 from tick_pipeline.errors import TickPipelineError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -42,6 +43,7 @@ app.command("ohlc")(ohlc.ohlc)
 app.command("query")(query.query)
 app.command("status")(status.status)
 app.command("reset")(reset.reset)
+app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(contracts.app, name="contracts")
 
 

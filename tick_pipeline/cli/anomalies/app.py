@@ -1,0 +1,12 @@
+"""The command group `anomalies`."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="Ticks far from their baseline: batch, stream, quality, pictures.")
+
+
+@app.callback()
+def group() -> None:
+    """Ticks far from their baseline: batch, stream, quality, pictures."""
