@@ -43,8 +43,8 @@ class Parameter:
 def parameter_value(query: str, parameter: Parameter, given: Any, *, now_us: int) -> Any:
     """The value as it is bound: text, int, float, or an aware datetime; a timeframe in minutes.
 
-    A timestamp is ISO 8601, `now`, `now-24h` (s, m, h, d), microseconds as an integer, or a
-    datetime.
+    A timestamp is ISO 8601, `now`, `now-24h` (s, m, h, d), `today` (its midnight, UTC),
+    microseconds as an integer, or a datetime.
 
     Raises:
         QueryError: it is not of the parameter's type.
@@ -98,6 +98,8 @@ def _timestamp(given: Any, now_us: int) -> datetime:
         return given.astimezone(timezone.utc)
     if isinstance(given, int):
         return as_datetime(given)
+    if str(given).strip() == "today":
+        return as_datetime(now_us - now_us % (_SECONDS["d"] * US_PER_SECOND))
     relative = _RELATIVE.fullmatch(str(given).strip())
     if relative is None:
         return as_datetime(parse_instant(str(given)))

@@ -1,4 +1,4 @@
-"""Fixtures: a HOME whose tables hold three hours of ticks and their candles, and an engine over it."""
+"""Fixtures: a HOME whose tables hold three hours of ticks, candles and anomalies, and an engine over it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from tick_pipeline.resources.local import open_home
 from tick_pipeline.resources.query_engine import LocalQueryEngine
 from tick_pipeline.settings import Settings, load_settings
 from tick_pipeline.storage import StorageMode
-from tick_pipeline_tests.queries.warehouse import candles_of, land, store_candles, tick
+from tick_pipeline_tests.queries.warehouse import (
+    anomaly,
+    candles_of,
+    distinct_ticks,
+    land,
+    store_anomalies,
+    store_candles,
+    tick,
+)
 
 if TYPE_CHECKING:
     from tick_pipeline.home import Home
@@ -61,11 +69,16 @@ def filled_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 def filled_home(filled_settings: Settings, ticks: list[dict[str, Any]]) -> Home:
-    """A HOME with the ticks and their candles in both storage modes; tests only read it."""
+    """A HOME with the ticks and their candles in both storage modes; tests only read it.
+
+    Every fortieth tick is an anomaly.
+    """
     home = open_home(filled_settings)
     land(home, ticks, MODES)
     for timeframe, minutes in (("1m", 1), ("5m", 5)):
         store_candles(home, timeframe, candles_of(ticks, minutes), MODES)
+    anomalous = distinct_ticks(ticks).to_dict("records")[::40]
+    store_anomalies(home, [anomaly(record) for record in anomalous], MODES)
     return home
 
 

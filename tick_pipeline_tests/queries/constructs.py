@@ -76,6 +76,12 @@ PROVEN: dict[str, list[tuple[str, list[tuple[Any, ...]]]]] = {
     "Hex": [("select to_hex(to_utf8('az'))", [("617A",)])],
     "Identifier": [('select 1 as "One"', [(1,)])],
     "If": [("select case when 1 > 2 then 'x' else 'y' end", [("y",)])],
+    "In": [
+        (
+            "select 'a' in ('a', 'b'), 'c' in ('a', 'b'), 'c' not in ('a'), null in ('a')",
+            [(True, False, True, None)],
+        )
+    ],
     "Is": [("select null is null, 1 is null", [(True, False)])],
     "Join": [
         (f"select l.n, r.n from {_PAIR.format(join='left')} order by l.n", [(1, None), (2, 2)]),
@@ -141,7 +147,11 @@ PROVEN: dict[str, list[tuple[str, list[tuple[Any, ...]]]]] = {
         (
             f"select date_trunc('hour', {_T}), date_trunc('minute', {_T})",
             [(datetime(2026, 3, 1, 9, tzinfo=UTC), datetime(2026, 3, 1, 9, 47, tzinfo=UTC))],
-        )
+        ),
+        (
+            f"select date_trunc('second', {_T})",
+            [(datetime(2026, 3, 1, 9, 47, 31, tzinfo=UTC),)],
+        ),
     ],
     "Union": [("select 1 as n union select 1 union select 2 order by n", [(1,), (2,)])],
     "UnixToTime": [

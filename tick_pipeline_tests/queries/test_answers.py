@@ -394,6 +394,9 @@ def test_order_does_not_matter(
 def test_every_query_is_tested_here_or_by_name() -> None:
     """A new query file needs its own recompute."""
     assert set(query_names()) == {
+        "anomalies_today",
+        "anomalies_with_candle",
+        "anomaly_sanity",
         "candle_invariants",
         "candles",
         "candles_match_sql",
@@ -405,6 +408,7 @@ def test_every_query_is_tested_here_or_by_name() -> None:
         "lateness",
         "latest_candles",
         "raw_minutes",
+        "storage_parity_anomalies",
         "storage_parity_candles",
         "storage_parity_ticks",
         "top_movers",

@@ -48,7 +48,7 @@ def test_a_header_tells_every_column_of_the_result(name: str) -> None:
 def test_an_unknown_query_is_told_with_its_neighbour() -> None:
     with pytest.raises(QueryError, match="did you mean lateness"):
         load_query("latenes")
-    with pytest.raises(QueryError, match="there are candle_invariants, candles, "):
+    with pytest.raises(QueryError, match="there are anomalies_today, anomalies_with_candle, "):
         load_query("zzz")
     with pytest.raises(QueryError, match="there is no query"):
         load_query("../views/ticks")
@@ -85,6 +85,7 @@ def test_a_missing_or_unknown_parameter_is_told() -> None:
         ("timeframe", "1h", 60),
         ("timeframe", "1d", 1440),
         ("timestamp", "now", datetime(2026, 3, 1, 12, tzinfo=timezone.utc)),
+        ("timestamp", "today", datetime(2026, 3, 1, tzinfo=timezone.utc)),
         ("timestamp", "now-90m", datetime(2026, 3, 1, 10, 30, tzinfo=timezone.utc)),
         ("timestamp", "2026-03-01T01:00:00+01:00", datetime(2026, 3, 1, tzinfo=timezone.utc)),
         ("timestamp", NOW_US, datetime(2026, 3, 1, 12, tzinfo=timezone.utc)),

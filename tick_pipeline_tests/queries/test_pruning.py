@@ -130,6 +130,8 @@ def test_a_condition_counts_for_the_table_that_it_names(session: DuckDBSession) 
         ("iceberg.aggregated_5m", "bucket_start"),
         ("parquet_projection.aggregated_1m", "bucket_start"),
         ("iceberg.received", "event_at"),
+        ("iceberg.anomalies", "event_at"),
+        ("parquet_projection.anomalies", "event_at"),
     ],
 )
 def test_each_table_has_its_time_column(session: DuckDBSession, table: str, column: str) -> None:
