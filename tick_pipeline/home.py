@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tick_pipeline.errors import BusyError, HomeError
+from tick_pipeline.errors import HomeError
 from tick_pipeline.event_time import US_PER_HOUR, format_short, now_us, parse_instant
+from tick_pipeline.spark.locks import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
 #: Raised when a HOME of the release before lacks what this one needs. 2: the tables `anomalies`.
@@ -173,31 +171,6 @@ def remove_home(path: Path) -> None:
         except OSError as error:
             raise HomeError(f"{path} cannot be deleted: {error.strerror}") from error
         shutil.rmtree(doomed)
-
-
-@contextmanager
-def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Generator[int]:
-    """Hold an OS lock on a file; the system frees it when the process ends, however it ends.
-
-    Yields the file's descriptor: a child that inherits it holds the lock, too.
-
-    Raises:
-        BusyError: another process held it for `wait_seconds`.
-    """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait_seconds
-    with lock.open("a+b") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise BusyError(
-                        f"another process holds {what} ({lock}); wait for it to end, then try again"
-                    ) from None
-                time.sleep(0.05)
-        yield handle.fileno()
 
 
 def write_atomically(path: Path, text: str) -> None:
