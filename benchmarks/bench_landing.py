@@ -19,9 +19,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from tick_pipeline.contracts.decode import decode
 from tick_pipeline.event_time import parse_instant
 from tick_pipeline.landing.convert import Converter
-from tick_pipeline.landing.decode import decode
 from tick_pipeline.landing.delivery import deliver
 from tick_pipeline.resources.local import open_home
 from tick_pipeline.settings import load_settings

@@ -25,9 +25,9 @@ import pyarrow as pa
 from msgspec import UNSET, UnsetType
 
 from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.decode import INT64_MAX, INT64_MIN, MalformedError, decode
 from tick_pipeline.contracts.rules import Dialect, broken_rule_sql
 from tick_pipeline.contracts.types import arrow_schema, duckdb_columns
-from tick_pipeline.landing.decode import INT64_MAX, INT64_MIN, MalformedError, decode
 from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:

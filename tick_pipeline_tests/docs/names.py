@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tick_pipeline.contracts.contract import contract_names, load_contract
+from tick_pipeline.contracts.decode import REASONS
 from tick_pipeline.contracts.rules import Dialect, claims
 from tick_pipeline.definitions import defs
-from tick_pipeline.landing.decode import REASONS
 from tick_pipeline.producer.scenarios import SCENARIOS
 from tick_pipeline.queries.catalogue import query_names
 from tick_pipeline.queries.relations import relations

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tick_pipeline.contracts.decode import MalformedError, decode
 from tick_pipeline.event_time import US_PER_HOUR, format_instant, parse_instant
-from tick_pipeline.landing.decode import MalformedError, decode
 from tick_pipeline.landing.error_records import read_errors
 from tick_pipeline.resources.iceberg import open_catalog
 from tick_pipeline.storage import StorageMode, table_location

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.decode import MalformedError, decode
 from tick_pipeline.contracts.rules import broken_rule
 from tick_pipeline.event_time import MAX_EVENT_US, MIN_EVENT_US
 from tick_pipeline.landing import convert
 from tick_pipeline.landing.convert import Converter
-from tick_pipeline.landing.decode import MalformedError, decode
 
 TICK: dict[str, Any] = {
     "event_id": "sim-1:AAPL:1",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.decode import REASONS, MalformedError, decode
 from tick_pipeline.contracts.rules import Dialect, broken_rule, claims
-from tick_pipeline.landing.decode import REASONS, MalformedError, decode
 from tick_pipeline.producer.bad_records import BAD_KINDS, INVALID, MALFORMED, BadKind
 
 TICK: dict[str, Any] = {

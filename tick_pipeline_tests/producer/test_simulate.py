@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.decode import MalformedError, decode
 from tick_pipeline.contracts.rules import broken_rule
 from tick_pipeline.errors import HomeError, ScenarioError, StreamError
 from tick_pipeline.event_time import US_PER_SECOND
-from tick_pipeline.landing.decode import MalformedError, decode
 from tick_pipeline.producer.instruments import tick_sizes
 from tick_pipeline.producer.scenarios import SCENARIOS
 from tick_pipeline.producer.simulate import SimulationRequest, SimulationSummary, run_simulation

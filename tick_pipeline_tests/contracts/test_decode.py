@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.decode import REASONS, MalformedError, decode
 from tick_pipeline.contracts.rules import broken_rule
 from tick_pipeline.event_time import MAX_EVENT_US, MIN_EVENT_US
-from tick_pipeline.landing.decode import REASONS, MalformedError, decode
 
 GOOD = (
     b'{"event_id":"a:1","source":"s","sequence":1,"symbol":"A","price":1.5,"volume":2,'
