@@ -20,9 +20,10 @@ from tick_pipeline.producer.walk import Market, mean_activity
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tick_pipeline.producer.instruments import Instrument
     from tick_pipeline.producer.rows import Rows
     from tick_pipeline.stream.port import Stream
 
@@ -40,6 +41,7 @@ def run_simulation(
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     clock: Callable[[], int] = now_us,
+    traded: Sequence[Instrument] | None = None,
 ) -> SimulationSummary:
     """Simulate ticks into a stream, until the window is covered or `stop` is set.
 
@@ -50,6 +52,7 @@ def run_simulation(
         on_progress: called after each put.
         stop: ends the run cleanly: what is held back is put at once, so that no sequence has a gap.
         clock: microseconds since the epoch.
+        traded: what trades instead of the first `request.symbols` instruments.
 
     Raises:
         ScenarioError: the request cannot be simulated.
@@ -60,7 +63,15 @@ def run_simulation(
     start_us, end_us = request.window(clock())
     source = f"sim-{secrets.token_hex(4)}"
     with LabelsFile(labels_folder / f"{source}.jsonl") as labels:
-        run = _Run(stream, request, labels, source=source, start_us=start_us, end_us=end_us)
+        run = _Run(
+            stream,
+            request,
+            labels,
+            source=source,
+            start_us=start_us,
+            end_us=end_us,
+            traded=instruments(request.symbols) if traded is None else traded,
+        )
         labels.write([run.label()])
         began = time.monotonic()
         reached_us = run.simulate(on_progress, stop, None if request.simulates_clock else clock)
@@ -79,11 +90,12 @@ class _Run:
         source: str,
         start_us: int,
         end_us: int,
+        traded: Sequence[Instrument],
     ) -> None:
         scenario = find_scenario(request.scenario)
         self._request, self._labels, self._source = request, labels, source
         self._start_us, self._end_us = start_us, end_us
-        self._instruments = instruments(request.symbols)
+        self._instruments = traded
         symbols = [item.symbol for item in self._instruments]
         kinds = [scenario.paths[index % len(scenario.paths)] for index in range(len(symbols))]
         self._market = Market(self._instruments, request.seed, kinds)

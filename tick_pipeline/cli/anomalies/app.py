@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from tick_pipeline.cli.anomalies import evaluate
+
 app = typer.Typer(help="Ticks far from their baseline: batch, stream, quality, pictures.")
 
 
 @app.callback()
 def group() -> None:
     """Ticks far from their baseline: batch, stream, quality, pictures."""
+
+
+app.command("evaluate")(evaluate.evaluate)
