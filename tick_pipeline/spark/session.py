@@ -22,6 +22,16 @@ JOB_CONF = {
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
 }
 
+#: What the streaming job sets on top: small tasks, few of them, and a checkpoint that stays small.
+STREAM_CONF = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.files.maxPartitionBytes": str(8 << 20),
+    "spark.sql.files.openCostInBytes": str(256 << 10),
+    "spark.sql.streaming.minBatchesToRetain": "10",
+    "spark.sql.streaming.fileSource.log.compactInterval": "10",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+
 
 def local_conf(*, catalog_file: str, warehouse: str, scratch: str) -> dict[str, str]:
     """Configuration of a job of the local deployment, on top of `JOB_CONF`.

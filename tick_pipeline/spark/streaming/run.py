@@ -1,0 +1,264 @@
+"""The streaming job's work: micro-batch by micro-batch from the stream into the tables.
+
+For each micro-batch, in this order: collect its records, score them, add the rows to the tables, keep
+the scorers' state, and let Spark commit it. A crash between any two repeats the micro-batch from the
+state before it, and the tables take no key twice.
+"""
+
+# pyspark's types are partial, pyarrow has none
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tick_pipeline.errors import SparkJobError
+from tick_pipeline.event_time import US_PER_SECOND, now_us
+from tick_pipeline.spark.streaming.progress import EndReason, Phase, StreamProgress
+from tick_pipeline.spark.streaming.records import RECORDS, decoded, parsed
+from tick_pipeline.spark.streaming.scoring import StreamScoring
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from tick_pipeline.spark.scoring_rules import ScoringRules
+    from tick_pipeline.spark.streaming.checkpoint import States
+    from tick_pipeline.spark.streaming.progress import ControlFolder
+    from tick_pipeline.spark.streaming.sinks import AnomalySink
+    from tick_pipeline.spark.streaming.source import StreamSource
+    from tick_pipeline.storage import StorageMode
+
+_POLL_SECONDS = 0.2
+_HEARTBEAT_SECONDS = 1.0
+_STOP_WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a run takes micro-batches, and when it ends.
+
+    Attributes:
+        drain: take what is there, then end; else go on.
+        flush: score the open seconds at the end of a drain.
+        trigger_seconds: how often to look for records.
+        idle_seconds: end after so long without a record; 0 for never.
+        max_seconds: end after so long in any case; 0 for never.
+    """
+
+    drain: bool = False
+    flush: bool = False
+    trigger_seconds: float = 2.0
+    idle_seconds: float = 0.0
+    max_seconds: float = 0.0
+
+
+@dataclass
+class StreamRun:
+    """One run over a stream.
+
+    Attributes:
+        rules: what counts as an anomaly.
+        source: the stream.
+        states: where the scorers' state rests.
+        sinks: storage mode -> its table.
+        control: where progress is told; None where nobody reads it.
+        log: the job's log.
+    """
+
+    rules: ScoringRules
+    source: StreamSource
+    states: States
+    sinks: Mapping[StorageMode, AnomalySink]
+    control: ControlFolder | None
+    log: logging.Logger
+    progress: StreamProgress = field(default_factory=StreamProgress)
+    _scoring: StreamScoring | None = None
+
+    def __post_init__(self) -> None:
+        self.progress.pid = os.getpid()
+        self.progress.started_us = now_us()
+        self.progress.written = {mode.value: 0 for mode in self.sinks}
+        self.tell()
+
+    def check_state(self) -> None:
+        """Refuse a checkpoint that cannot be gone on with, before anything is read.
+
+        Raises:
+            SparkJobError: its state is of another version or other rules.
+        """
+        newest = self.states.newest()
+        if newest is not None:
+            self._load(newest)
+
+    def take(self, records: DataFrame, batch: int) -> None:
+        """Take a micro-batch: Spark calls it, again after a crash."""
+        began = time.monotonic()
+        collected = _collect(records)
+        # A failure below must not leave a half-advanced state in use.
+        scoring, self._scoring = self._state_before(batch), None
+        rows = scoring.advance(decoded(collected)) if collected.num_rows else None
+        gone = scoring.skip_holes(self.source.is_gone)
+        self._emit(gone if rows is None else pa.concat_tables([rows, gone]), str(batch))
+        scoring.batch = batch
+        self.states.write(batch, scoring.dump())
+        self._scoring = scoring
+        self._note(scoring, collected, time.monotonic() - began)
+        self.tell()
+
+    def flush(self) -> None:
+        """Score the open seconds and move the watermarks past them, between micro-batches."""
+        newest = self.states.newest()
+        if newest is None:
+            return
+        scoring = self._state_before(newest + 1)
+        self._emit(scoring.flush(), f"{newest}-flush")
+        self.states.write(newest, scoring.dump())
+        self._scoring = scoring
+        self._note_scores(scoring)
+
+    def follow(self, spark: SparkSession, checkpoint: str, schedule: Schedule) -> EndReason:
+        """Take micro-batches until the schedule or whoever watches says stop.
+
+        Args:
+            spark: the session.
+            checkpoint: folder of Spark's own checkpoint, a URI.
+            schedule: when to begin and end.
+
+        Raises:
+            SparkJobError: the query failed.
+        """
+        writer = (
+            parsed(self.source.read(spark))
+            .writeStream.foreachBatch(self.take)
+            .option("checkpointLocation", checkpoint)
+        )
+        if schedule.drain:
+            query: Any = writer.trigger(availableNow=True).start()
+        else:
+            query = writer.trigger(processingTime=f"{schedule.trigger_seconds} seconds").start()
+        self.progress.phase = Phase.RUNNING
+        reason, flush = self._watch(query, schedule)
+        if flush:
+            self.flush()
+        self.progress.phase, self.progress.end_reason = Phase.ENDED, reason
+        self.tell()
+        self.log.info("ended: %s", reason)
+        return reason
+
+    def tell(self) -> None:
+        """Tell the progress to whoever watches."""
+        self.progress.heartbeat_us = now_us()
+        if self.control is not None:
+            self.control.tell(self.progress)
+
+    def _watch(self, query: Any, schedule: Schedule) -> tuple[EndReason, bool]:
+        began = time.monotonic()
+        while query.isActive:
+            if query.awaitTermination(_POLL_SECONDS):
+                break
+            if now_us() - self.progress.heartbeat_us > _HEARTBEAT_SECONDS * US_PER_SECOND:
+                self.tell()
+            asked = self.control.stop_asked() if self.control is not None else None
+            if asked is not None:
+                self._stop(query)
+                return EndReason.STOPPED, asked
+            if schedule.drain:
+                continue
+            newest_us = self.progress.batch_at_us or self.progress.started_us
+            idle_seconds = (now_us() - newest_us) / US_PER_SECOND
+            if schedule.idle_seconds and idle_seconds > schedule.idle_seconds:
+                self._stop(query)
+                return EndReason.IDLE, False
+            if schedule.max_seconds and time.monotonic() - began > schedule.max_seconds:
+                self._stop(query)
+                return EndReason.TIME_UP, False
+        if query.exception() is not None:
+            raise SparkJobError(f"the stream of anomalies failed: {_cause(query.exception())}")
+        return EndReason.DRAINED, schedule.flush
+
+    def _stop(self, query: Any) -> None:
+        """End the query between micro-batches; one that lasts too long is cut off, and done again."""
+        self.progress.phase = Phase.STOPPING
+        self.tell()
+        deadline = time.monotonic() + _STOP_WAIT_SECONDS
+        while query.status["isTriggerActive"] and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS / 4)
+        query.stop()
+
+    def _state_before(self, batch: int) -> StreamScoring:
+        if self._scoring is not None and self._scoring.batch == batch - 1:
+            return self._scoring
+        return self._load(batch - 1) if batch > 0 else self._fresh()
+
+    def _load(self, batch: int) -> StreamScoring:
+        state = self.states.read(batch)
+        if state is None:
+            raise SparkJobError(
+                f"the checkpoint holds no state of micro-batch {batch}; "
+                "`anomalies start --new-checkpoint` scores what the stream holds anew, without doubles"
+            )
+        scoring = self._fresh()
+        scoring.load(state, where=f"the state of micro-batch {batch}")
+        return scoring
+
+    def _fresh(self) -> StreamScoring:
+        return StreamScoring(self.rules, self.source.dense, self.source.first)
+
+    def _emit(self, rows: pa.Table, batch: str) -> None:
+        if not rows.num_rows:
+            return
+        for mode, sink in self.sinks.items():
+            written = sink.write(rows, batch)
+            self.progress.written[mode.value] += written
+            self.log.info("%s: %d anomalies added in micro-batch %s", mode.value, written, batch)
+
+    def _note(self, scoring: StreamScoring, records: pa.Table, seconds: float) -> None:
+        progress = self.progress
+        progress.batch, progress.batch_at_us = scoring.batch, now_us()
+        progress.batch_seconds = round(seconds, 3)
+        progress.records += records.num_rows
+        if records.num_rows:
+            oldest_us = pc.min(records["arrival_us"]).as_py()
+            progress.lag_seconds = round((progress.batch_at_us - oldest_us) / US_PER_SECOND, 3)
+        self._note_scores(scoring)
+
+    def _note_scores(self, scoring: StreamScoring) -> None:
+        progress = self.progress
+        for name in ("late", "duplicates", "scored", "pending"):
+            setattr(progress, name, scoring.total(name))
+        sequences = scoring.sequences
+        progress.lost = sum(sequence.lost for sequence in sequences.values())
+        progress.held = sum(
+            sequence.held.num_rows for sequence in sequences.values() if sequence.held is not None
+        )
+        progress.positions = {shard: str(item.last) for shard, item in sequences.items()}
+        progress.watermarks_us = {
+            shard: scorer.watermark_us
+            for shard, scorer in scoring.scorers.items()
+            if scorer.watermark_us is not None
+        }
+
+
+def _collect(records: DataFrame) -> pa.Table:
+    """A micro-batch's rows, as Arrow carries them from Spark to Python."""
+    frame: Any = records
+    batches = frame._collect_as_arrow()  # noqa: SLF001  (toPandas makes an object of each text)
+    if batches:
+        return pa.Table.from_batches(batches)
+    return pa.Schema.empty_table(RECORDS.append(pa.field("data", pa.binary())))
+
+
+def _cause(error: object) -> str:
+    """The first line of what a failed query says that is not Spark's own frame around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith("tick_pipeline.errors.")]
+    return (ours or lines or ["it said nothing"])[-1].partition(": ")[2] or lines[0]

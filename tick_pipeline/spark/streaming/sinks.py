@@ -1,0 +1,175 @@
+"""Where anomalies of the stream go: into both tables, each key once, however often it comes."""
+
+# pyspark's and pyarrow's types are partial
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline.contracts.types import spark_schema
+from tick_pipeline.event_time import US_PER_HOUR
+from tick_pipeline.spark.locks import table_lock
+from tick_pipeline.spark.zscore import anomaly_schema
+from tick_pipeline.storage import (
+    ANOMALIES,
+    StorageMode,
+    hour_partition,
+    iceberg_identifier,
+    table_location,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+#: The one object of an hour, the batch job's as well.
+HOUR_FILE = "anomalies.parquet"
+BATCH_PROPERTY = "snapshot-property.tick_pipeline.stream-batch"
+#: The contract's key, and the tick's: a source that gives an id twice must not lose an anomaly.
+_KEY = ("event_id", "metric", "symbol", "event_us")
+_ORDER = [("symbol", "ascending"), ("event_us", "ascending"), ("event_id", "ascending")]
+Keys = set[tuple[str, str, str, int]]
+
+
+class AnomalySink(Protocol):
+    """One table of anomalies."""
+
+    def write(self, rows: pa.Table, batch: str) -> int:
+        """Add the rows whose key is not there yet; returns how many.
+
+        Args:
+            rows: of the contract `anomaly`.
+            batch: names the micro-batch.
+        """
+        ...
+
+
+class ParquetSink:
+    """The projected table: one object per hour, replaced by the union of its rows and the new ones.
+
+    Args:
+        warehouse: root of both modes' tables, a URI.
+        locks: folder of the table locks; None on S3, where replacing an object is atomic.
+    """
+
+    def __init__(self, warehouse: str, locks: Path | None) -> None:
+        root = table_location(warehouse, StorageMode.PARQUET_PROJECTION, ANOMALIES)
+        self._files, self._root = pafs.FileSystem.from_uri(root)
+        self._locks = locks
+
+    def write(self, rows: pa.Table, batch: str) -> int:
+        """Add the rows whose key is not there yet; returns how many."""
+        written = 0
+        with table_lock(self._locks, f"{StorageMode.PARQUET_PROJECTION}-{ANOMALIES}"):
+            for hour_us, of_hour in _by_hour(rows):
+                written += self._write_hour(hour_us, of_hour)
+        return written
+
+    def _write_hour(self, hour_us: int, rows: pa.Table) -> int:
+        folder = f"{self._root}/{hour_partition(hour_us)}"
+        target = f"{folder}/{HOUR_FILE}"
+        there = self._read(target)
+        new = _absent(rows, _keys(there))
+        if not new.num_rows:
+            return 0
+        self._files.create_dir(folder, recursive=True)
+        local = isinstance(self._files, pafs.LocalFileSystem)
+        # A local file is written beside the old one and renamed; S3 shows an object once it is whole.
+        written = f"{folder}/_{HOUR_FILE}" if local else target
+        whole = pa.concat_tables([there, new]).sort_by(_ORDER)
+        pq.write_table(whole, written, filesystem=self._files, compression="zstd")
+        if local:
+            self._files.move(written, target)
+        return new.num_rows
+
+    def _read(self, target: str) -> pa.Table:
+        if self._files.get_file_info(target).type is not pafs.FileType.File:
+            return anomaly_schema().empty_table()
+        file = pq.ParquetFile(self._files.open_input_file(target))
+        return file.read().cast(anomaly_schema())
+
+
+class IcebergSink:
+    """The Iceberg table: one append of the keys that are absent from the hours.
+
+    The keys of an hour are read once and remembered while the table's snapshot is the one that this
+    sink left: whoever else commits makes it look again.
+
+    Args:
+        spark: the session.
+        catalog: Spark's name of the catalog.
+        locks: folder of the table locks; None on Glue, where the commit alone decides.
+    """
+
+    def __init__(self, spark: SparkSession, catalog: str, locks: Path | None) -> None:
+        self._spark = spark
+        self._table = f"{catalog}.{iceberg_identifier(ANOMALIES)}"
+        self._locks = locks
+        self._known: dict[int, Keys] = {}
+        self._left_snapshot: int | None = None
+
+    def write(self, rows: pa.Table, batch: str) -> int:
+        """Add the rows whose key is not there yet; returns how many."""
+        with table_lock(self._locks, f"{StorageMode.ICEBERG}-{ANOMALIES}"):
+            snapshot = self._snapshot()
+            if snapshot != self._left_snapshot:
+                self._known.clear()
+            new = [_absent(of_hour, self._keys_of(hour)) for hour, of_hour in _by_hour(rows)]
+            added = pa.concat_tables(new)
+            if added.num_rows:
+                self._append(added, batch)
+                for hour_us, of_hour in _by_hour(added):
+                    self._known[hour_us] |= _keys(of_hour)
+                snapshot = self._snapshot()
+            self._left_snapshot = snapshot
+            return added.num_rows
+
+    def _append(self, rows: pa.Table, batch: str) -> None:
+        schema = spark_schema(load_contract("anomaly"), StorageMode.ICEBERG)
+        values = [tuple(row.values()) for row in rows.sort_by(_ORDER).to_pylist()]
+        frame = self._spark.createDataFrame(values, schema).coalesce(1)
+        frame.writeTo(self._table).option(BATCH_PROPERTY, batch).option(
+            "fanout-enabled", "true"
+        ).append()
+
+    def _keys_of(self, hour_us: int) -> Keys:
+        if hour_us not in self._known:
+            within = (
+                f"event_at >= timestamp_micros({hour_us}) "
+                f"and event_at < timestamp_micros({hour_us + US_PER_HOUR})"
+            )
+            found = self._spark.table(self._table).where(within).select(*_KEY).collect()
+            self._known[hour_us] = {
+                (row.event_id, row.metric, row.symbol, row.event_us) for row in found
+            }
+        return self._known[hour_us]
+
+    def _snapshot(self) -> int | None:
+        session: Any = self._spark
+        loaded = session._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(  # noqa: SLF001
+            session._jsparkSession,  # noqa: SLF001
+            self._table,
+        ).currentSnapshot()
+        return None if loaded is None else loaded.snapshotId()
+
+
+def _by_hour(rows: pa.Table) -> list[tuple[int, pa.Table]]:
+    hours = pc.multiply(pc.divide(rows["event_us"], US_PER_HOUR), US_PER_HOUR)
+    return [(hour, rows.filter(pc.equal(hours, hour))) for hour in pc.unique(hours).to_pylist()]
+
+
+def _keys(rows: pa.Table) -> Keys:
+    return set(zip(*(rows[name].to_pylist() for name in _KEY), strict=True))
+
+
+def _absent(rows: pa.Table, known: Keys) -> pa.Table:
+    keys = zip(*(rows[name].to_pylist() for name in _KEY), strict=True)
+    return rows.filter(pa.array([key not in known for key in keys], pa.bool_()))
