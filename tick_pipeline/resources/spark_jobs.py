@@ -10,9 +10,9 @@ import sys
 import uuid
 import warnings
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tick_pipeline.errors import SparkJobError
+from tick_pipeline.errors import BusyError, SparkJobError
 from tick_pipeline.event_time import format_short
 from tick_pipeline.home import exclusive
 from tick_pipeline.resources.iceberg import warehouse_uri
@@ -22,21 +22,21 @@ from tick_pipeline.resources.spark_runtime import (
     spark_environment,
 )
 from tick_pipeline.resources.table_stats import raw_bytes
-from tick_pipeline.spark.report import OhlcReport, parse_reports
+from tick_pipeline.spark.report import AnomalyReport, JobReport, OhlcReport, parse_reports
 from tick_pipeline.spark.session import local_conf
-from tick_pipeline.storage import candle_table
+from tick_pipeline.storage import ANOMALIES, candle_table
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     import dagster as dg
 
     from tick_pipeline.home import Home
     from tick_pipeline.settings import Settings
-    from tick_pipeline.spark.request import OhlcRequest
+    from tick_pipeline.spark.request import AnomalyRequest, HoursRequest, OhlcRequest
 
-_OHLC_MODULE = "tick_pipeline.spark.jobs.ohlc"
+_JOBS_PACKAGE = "tick_pipeline.spark.jobs"
 _LOCK_WAIT_SECONDS = 10.0
 _REPORT_FILES_KEPT = 200
 _TAIL_LINES = 40
@@ -46,6 +46,8 @@ _SMALL_BYTES = 40 << 20
 _ERROR_LINE = re.compile(
     r'(?:Exception in thread "[^"]*" |Caused by: )?[\w.$]*(?:Error|Exception): '
 )
+_BUSY = f"{BusyError.__module__}.{BusyError.__name__}: "
+_Report = TypeVar("_Report", bound=JobReport)
 
 
 class SparkJobs(Protocol):
@@ -55,6 +57,21 @@ class SparkJobs(Protocol):
         self, request: OhlcRequest, *, run: dg.AssetExecutionContext | None = None
     ) -> list[OhlcReport]:
         """Recompute and overwrite the candles of the hours; one report per storage mode.
+
+        Args:
+            request: which.
+            run: the Dagster run that the job's log goes to, line by line.
+
+        Raises:
+            BusyError: another run writes one of the tables.
+            SparkJobError: the job failed.
+        """
+        ...
+
+    def run_anomalies(
+        self, request: AnomalyRequest, *, run: dg.AssetExecutionContext | None = None
+    ) -> list[AnomalyReport]:
+        """Recompute and overwrite the anomalies of the hours; one report per storage mode.
 
         Args:
             request: which.
@@ -93,15 +110,65 @@ class LocalSparkJobs:
             RuntimeMissingError: a jar or the JVM is missing.
             SparkJobError: the job failed; names its error and its log.
         """
-        report = self._home.reports / f"ohlc-{uuid.uuid4().hex}.json"
+        return self._run_hours(
+            "ohlc",
+            request,
+            [f"--TIMEFRAMES={','.join(request.timeframes)}"],
+            [candle_table(timeframe) for timeframe in request.timeframes],
+            OhlcReport,
+            run,
+        )
+
+    def run_anomalies(
+        self, request: AnomalyRequest, *, run: dg.AssetExecutionContext | None = None
+    ) -> list[AnomalyReport]:
+        """Run the job for all storage modes of the request in one JVM.
+
+        Two runs exclude each other from start to end; the streaming job, which writes the same
+        tables, only while this one looks at the stored rows and replaces them.
+
+        Raises:
+            BusyError: another run, or for too long the streaming job, writes one of the tables.
+            RuntimeMissingError: a jar or the JVM is missing.
+            SparkJobError: the job failed; names its error and its log.
+        """
+        return self._run_hours(
+            "anomalies",
+            request,
+            [f"--RULES={request.rules.to_json()}", f"--LOCKS={self._home.locks}"],
+            [f"{ANOMALIES}-batch"],
+            AnomalyReport,
+            run,
+        )
+
+    def _run_hours(
+        self,
+        job: str,
+        request: HoursRequest,
+        own_arguments: Sequence[str],
+        writes: Sequence[str],
+        kind: type[_Report],
+        run: dg.AssetExecutionContext | None,
+    ) -> list[_Report]:
+        """Run a job of whole hours, alone among those that write the same.
+
+        Args:
+            job: its module and the name of its reports.
+            request: the hours.
+            own_arguments: its arguments beside the common ones.
+            writes: names of what is locked in each storage mode while it runs.
+            kind: of its reports.
+            run: the Dagster run that its log goes to.
+        """
+        report = self._home.reports / f"{job}-{uuid.uuid4().hex}.json"
         arguments = [
             f"--START={format_short(request.start_us)}",
             f"--END={format_short(request.end_us)}",
             f"--STORAGE_MODE={','.join(request.storage_modes)}",
-            f"--TIMEFRAMES={','.join(request.timeframes)}",
             f"--WAREHOUSE={warehouse_uri(self._home.path)}",
             f"--REPORT={report}",
             f"--PARENT={os.getpid()}",
+            *own_arguments,
         ]
         if request.load_data_mode is not None:
             arguments.append(f"--LOAD_DATA_MODE={request.load_data_mode}")
@@ -109,21 +176,21 @@ class LocalSparkJobs:
             handles = [
                 locks.enter_context(
                     exclusive(
-                        self._home.locks / f"{mode}-{candle_table(timeframe)}.lock",
-                        what=f"the writing of {mode}.{candle_table(timeframe)}",
+                        self._home.locks / f"{mode}-{name}.lock",
+                        what=f"the writing of {mode}.{name}",
                         wait_seconds=_LOCK_WAIT_SECONDS,
                     )
                 )
                 for mode in sorted(request.storage_modes)
-                for timeframe in sorted(request.timeframes)
+                for name in sorted(writes)
             ]
-            command = [sys.executable, "-m", _OHLC_MODULE, *arguments]
+            command = [sys.executable, "-m", f"{_JOBS_PACKAGE}.{job}", *arguments]
             pipes = locks.enter_context(_pipes_environment(run))
             self._run(command, self._options_for(request), report, handles, pipes)
-        _forget_old_files(self._home.reports)
-        return parse_reports(report.read_text(encoding="utf-8"))
+        _forget_old_files(self._home.reports, job)
+        return parse_reports(report.read_text(encoding="utf-8"), kind)
 
-    def _options_for(self, request: OhlcRequest) -> list[str]:
+    def _options_for(self, request: HoursRequest) -> list[str]:
         if self._java_options is not None:
             return self._java_options
         size_bytes = sum(
@@ -167,8 +234,11 @@ class LocalSparkJobs:
                 process.wait()
                 raise
         if code != 0 or not report.is_file():
+            error = _last_error(log)
+            if error.startswith(_BUSY):
+                raise BusyError(error.removeprefix(_BUSY))
             raise SparkJobError(
-                f"the Spark job ended with code {code}: {_last_error(log)}; its log: {log}",
+                f"the Spark job ended with code {code}: {error}; its log: {log}",
                 log_tail="\n".join(_without_java_frames(_lines(log))[-_TAIL_LINES:]),
             )
 
@@ -233,7 +303,7 @@ def _lines(log: Path) -> list[str]:
     return [text.strip() for text in texts if text.strip()]
 
 
-def _forget_old_files(folder: Path) -> None:
-    files = sorted(folder.glob("ohlc-*"), key=lambda path: path.stat().st_mtime)
+def _forget_old_files(folder: Path, job: str) -> None:
+    files = sorted(folder.glob(f"{job}-*"), key=lambda path: path.stat().st_mtime)
     for path in files[:-_REPORT_FILES_KEPT]:
         path.unlink(missing_ok=True)

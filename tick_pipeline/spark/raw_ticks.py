@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RawTicks:
-    """Raw rows of whole hours, and what reading them takes.
+    """Raw rows of a range of event time, and what reading them takes.
 
     Attributes:
         rows: the tick contract's columns, with `event_us` (bigint) in place of `event_ts`.
@@ -55,15 +55,15 @@ def read_raw(
     start_us: int,
     end_us: int,
 ) -> RawTicks:
-    """Raw rows of the whole hours [start_us, end_us).
+    """Raw rows of [start_us, end_us), from the whole hours that it touches.
 
     Args:
         spark: the session.
         warehouse: root of both modes' tables, a URI.
         catalog: Spark's name of the Iceberg catalog.
         mode: how to read.
-        start_us: first hour, microseconds.
-        end_us: end of the last hour, exclusive.
+        start_us: first event time, microseconds.
+        end_us: last event time, exclusive.
     """
     if mode is LoadDataMode.ICEBERG:
         return _read_iceberg(spark, f"{catalog}.{iceberg_identifier(RAW)}", start_us, end_us)
@@ -86,7 +86,7 @@ def read_raw(
         rows = table.where(_hours_filter(hours)).drop(*PARTITION_KEYS)
         listed = _count_folders(spark, root)
     files = sum(len(of_hour) for of_hour in sizes.values())
-    # A file in the folder of another hour must not bring candles outside the hours of this run.
+    # A file in the folder of another hour must not bring rows of times that were not asked for.
     within = f"event_ts >= {start_us} and event_ts < {end_us}"
     return RawTicks(
         rows=rows.where(within).withColumnRenamed("event_ts", "event_us"),
@@ -101,7 +101,7 @@ def _read_iceberg(spark: SparkSession, table: str, start_us: int, end_us: int) -
     rows = spark.table(table).where(
         f"event_ts >= timestamp_micros({start_us}) and event_ts < timestamp_micros({end_us})"
     )
-    files, manifests = _iceberg_files(spark, table, start_us, end_us)
+    files, manifests = iceberg_files(spark, table, "event_ts", start_us, end_us)
     return RawTicks(
         rows=rows.withColumn("event_ts", F.expr("unix_micros(event_ts)")).withColumnRenamed(
             "event_ts", "event_us"
@@ -114,10 +114,10 @@ def _read_iceberg(spark: SparkSession, table: str, start_us: int, end_us: int) -
     )
 
 
-def _iceberg_files(
-    spark: SparkSession, table: str, start_us: int, end_us: int
+def iceberg_files(
+    spark: SparkSession, table: str, time: str, start_us: int, end_us: int
 ) -> tuple[list[tuple[int, int]], int]:
-    """Size and hour of each data file of the hours, and the snapshot's manifests.
+    """Size and hour of each data file that [start_us, end_us) touches, and the snapshot's manifests.
 
     From Iceberg's own planning: its metadata tables would be Spark jobs, seconds for a small one.
     """
@@ -131,8 +131,8 @@ def _iceberg_files(
     if snapshot is None:
         return [], 0
     bounds = jvm.org.apache.iceberg.expressions.Expressions
-    scan = opened.newScan().filter(bounds.greaterThanOrEqual("event_ts", start_us))
-    tasks = scan.filter(bounds.lessThan("event_ts", end_us)).planFiles()
+    scan = opened.newScan().filter(bounds.greaterThanOrEqual(time, start_us))
+    tasks = scan.filter(bounds.lessThan(time, end_us)).planFiles()
     any_class = jvm.java.lang.Class.forName("java.lang.Object")
     files: list[tuple[int, int]] = []
     try:

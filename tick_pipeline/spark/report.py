@@ -1,4 +1,4 @@
-"""What a run of the OHLC job reports, and to whom."""
+"""What a run of a Spark job reports, and to whom."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import logging
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -34,23 +34,19 @@ class Effort:
     shuffle_bytes: int
 
 
-@dataclass(frozen=True)
-class OhlcReport:
-    """One run for one storage mode.
+@dataclass(frozen=True, kw_only=True)
+class JobReport:
+    """One run for one storage mode: what every job tells.
 
     Attributes:
-        storage_mode: whose candles were written.
+        storage_mode: whose table was written.
         load_data_mode: how raw was read.
         start_us: first hour, microseconds.
         end_us: end of the last hour, exclusive.
-        rows: raw rows read.
+        rows: raw rows read of these hours.
         invalid: rows that break a rule of the contract.
-        invalid_by_rule: broken rule -> rows.
         duplicates: valid rows beyond the first of a tick.
-        conflicting_duplicates: ticks whose copies differ.
-        shared_instants: microseconds of a symbol that several raw rows share.
-        candles: timeframe -> candles written.
-        files: raw files that hold the hours.
+        files: raw files that hold what was read.
         bytes: their size.
         partitions: hours that hold any.
         requests: list and open calls that reading them takes.
@@ -69,11 +65,7 @@ class OhlcReport:
     end_us: int
     rows: int
     invalid: int
-    invalid_by_rule: dict[str, int]
     duplicates: int
-    conflicting_duplicates: int
-    shared_instants: int
-    candles: dict[str, int]
     files: int
     bytes: int
     partitions: int
@@ -87,10 +79,57 @@ class OhlcReport:
     seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class OhlcReport(JobReport):
+    """Candles of one storage mode.
+
+    Attributes:
+        invalid_by_rule: broken rule -> rows.
+        conflicting_duplicates: ticks whose copies differ.
+        shared_instants: microseconds of a symbol that several raw rows share.
+        candles: timeframe -> candles written.
+    """
+
+    invalid_by_rule: dict[str, int]
+    conflicting_duplicates: int
+    shared_instants: int
+    candles: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnomalyReport(JobReport):
+    """Anomalies of one storage mode.
+
+    Attributes:
+        context_rows: raw rows read of the time before the hours, which the first baselines need.
+        ticks: ticks of the hours, each once: all were scored that have a baseline.
+        anomalies: rows written.
+        by_symbol: symbol -> its anomalies, the most first; symbols without any are left out.
+        by_metric: metric -> anomalies, 0 where it has none.
+        worst_zscore: the largest |zscore|; 0 without an anomaly.
+        replaced: rows that were in the hours before.
+        differing: those among them that the new rows do not contain equal.
+        added: new rows whose key was not there.
+    """
+
+    context_rows: int
+    ticks: int
+    anomalies: int
+    by_symbol: dict[str, int]
+    by_metric: dict[str, int]
+    worst_zscore: float
+    replaced: int
+    differing: int
+    added: int
+
+
+_Report = TypeVar("_Report", bound=JobReport)
+
+
 class Reporter(Protocol):
     """Whoever wants to know what a job did."""
 
-    def report(self, reports: Sequence[OhlcReport]) -> None:
+    def report(self, reports: Sequence[JobReport]) -> None:
         """Take the reports of a finished run."""
         ...
 
@@ -101,7 +140,7 @@ class FileReporter:
 
     path: Path
 
-    def report(self, reports: Sequence[OhlcReport]) -> None:
+    def report(self, reports: Sequence[JobReport]) -> None:
         """Write them, whole or not at all."""
         temporary = self.path.with_name(f"_{self.path.name}")
         temporary.write_text(json.dumps([asdict(report) for report in reports]), encoding="utf-8")
@@ -111,7 +150,7 @@ class FileReporter:
 class LogReporter:
     """Prints each report as one line of JSON, as a Glue job's log keeps it."""
 
-    def report(self, reports: Sequence[OhlcReport]) -> None:
+    def report(self, reports: Sequence[JobReport]) -> None:
         """Print them."""
         for report in reports:
             print(json.dumps(asdict(report)), flush=True)  # noqa: T201
@@ -137,7 +176,7 @@ def dagster_log() -> Generator[logging.Logger]:
         yield run.log
 
 
-def parse_reports(text: str) -> list[OhlcReport]:
-    """Reports as `FileReporter` wrote them."""
+def parse_reports(text: str, kind: type[_Report]) -> list[_Report]:
+    """Reports of a kind as `FileReporter` wrote them."""
     documents: list[dict[str, Any]] = json.loads(text)
-    return [OhlcReport(**document) for document in documents]
+    return [kind(**document) for document in documents]

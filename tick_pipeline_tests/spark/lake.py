@@ -1,4 +1,4 @@
-"""A HOME with Spark on it: raw rows in, candles out, each test in an hour of its own."""
+"""A HOME with Spark on it: raw rows in, candles and anomalies out, each test in hours of its own."""
 
 # pyarrow's and pyspark's types are partial
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -17,8 +17,9 @@ from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.types import arrow_schema
 from tick_pipeline.event_time import US_PER_HOUR, format_instant, hours_of, parse_instant
 from tick_pipeline.resources.iceberg import open_catalog, warehouse_uri
-from tick_pipeline.spark.jobs.ohlc import Arguments, run
+from tick_pipeline.spark.jobs import anomalies, ohlc
 from tick_pipeline.storage import (
+    ANOMALIES,
     CATALOG,
     RAW,
     TIMEFRAMES,
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from tick_pipeline.home import Home
-    from tick_pipeline.spark.report import OhlcReport
+    from tick_pipeline.spark.report import AnomalyReport, OhlcReport
+    from tick_pipeline.spark.scoring_rules import ScoringRules
     from tick_pipeline_tests.spark.oracle import Tick
 
 _FIRST_HOUR_US = parse_instant("2026-01-01T00:00:00Z")
@@ -46,7 +48,7 @@ Candles = dict[tuple[str, int], dict[str, Any]]
 
 @dataclass
 class Lake:
-    """Raw and candle tables of both storage modes, and a Spark session on them."""
+    """The tables of both storage modes, and a Spark session on them."""
 
     spark: SparkSession
     home: Home
@@ -81,7 +83,7 @@ class Lake:
         load: LoadDataMode | None = None,
     ) -> OhlcReport:
         """Run the job for hours of one storage mode."""
-        arguments = Arguments(
+        arguments = ohlc.Arguments(
             start_us=start_us,
             end_us=start_us + hours * US_PER_HOUR,
             storage_modes=(mode,),
@@ -91,7 +93,30 @@ class Lake:
             catalog=CATALOG,
             report=None,
         )
-        return run(self.spark, arguments)[0]
+        return ohlc.run(self.spark, arguments)[0]
+
+    def score(
+        self,
+        start_us: int,
+        mode: StorageMode = StorageMode.PARQUET_PROJECTION,
+        *,
+        rules: ScoringRules,
+        hours: int = 1,
+        load: LoadDataMode | None = None,
+    ) -> AnomalyReport:
+        """Run the anomaly job for hours of one storage mode."""
+        arguments = anomalies.Arguments(
+            start_us=start_us,
+            end_us=start_us + hours * US_PER_HOUR,
+            storage_modes=(mode,),
+            load_data_mode=load,
+            rules=rules,
+            warehouse=warehouse_uri(self.home.path),
+            catalog=CATALOG,
+            report=None,
+            locks=self.home.locks,
+        )
+        return anomalies.run(self.spark, arguments)[0]
 
     def candles(
         self,
@@ -102,22 +127,7 @@ class Lake:
         hours: int = 1,
     ) -> Candles:
         """Stored candles of hours, read without Spark."""
-        end_us = start_us + hours * US_PER_HOUR
-        if mode is StorageMode.ICEBERG:
-            identifier = iceberg_identifier(candle_table(timeframe))
-            where = (
-                f"bucket_start >= '{format_instant(start_us)[:-1]}+00:00' "
-                f"and bucket_start < '{format_instant(end_us)[:-1]}+00:00'"
-            )
-            tables = [open_catalog(self.home.path).load_table(identifier).scan(where).to_arrow()]
-        else:
-            tables = [
-                pq.ParquetFile(path).read()
-                for hour_us in hours_of(start_us, end_us)
-                for path in sorted(
-                    (self.folder(candle_table(timeframe)) / hour_partition(hour_us)).glob("*")
-                )
-            ]
+        tables = self._stored(candle_table(timeframe), "bucket_start", start_us, mode, hours)
         found: Candles = {}
         for table in tables:
             table = table.set_column(  # noqa: PLW2901
@@ -130,6 +140,38 @@ class Lake:
                 assert key not in found, f"{key} stands twice"
                 found[key] = row
         return found
+
+    def anomalies(
+        self,
+        start_us: int,
+        mode: StorageMode = StorageMode.PARQUET_PROJECTION,
+        *,
+        hours: int = 1,
+    ) -> pa.Table:
+        """Stored anomalies of hours, read without Spark, by (symbol, event_id, metric)."""
+        schema = arrow_schema(load_contract("anomaly"), StorageMode.PARQUET_PROJECTION)
+        tables = self._stored(ANOMALIES, "event_at", start_us, mode, hours)
+        rows = pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)])
+        return rows.sort_by(
+            [("symbol", "ascending"), ("event_id", "ascending"), ("metric", "ascending")]
+        )
+
+    def _stored(
+        self, table: str, time: str, start_us: int, mode: StorageMode, hours: int
+    ) -> list[pa.Table]:
+        end_us = start_us + hours * US_PER_HOUR
+        if mode is StorageMode.ICEBERG:
+            where = (
+                f"{time} >= '{format_instant(start_us)[:-1]}+00:00' "
+                f"and {time} < '{format_instant(end_us)[:-1]}+00:00'"
+            )
+            stored = open_catalog(self.home.path).load_table(iceberg_identifier(table))
+            return [stored.scan(where).to_arrow()]
+        return [
+            pq.ParquetFile(path).read()
+            for hour_us in hours_of(start_us, end_us)
+            for path in sorted((self.folder(table) / hour_partition(hour_us)).glob("*"))
+        ]
 
     def folder(self, table: str) -> Path:
         """Root of a table with projected partitions."""
