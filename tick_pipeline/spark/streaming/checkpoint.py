@@ -1,7 +1,6 @@
 """The scorers' state beside Spark's own checkpoint: one file per micro-batch, the newest three kept.
 
-A micro-batch is scored, its rows are written, then its state, and then Spark commits it. After a crash
-Spark gives the uncommitted batch again, and the state of the batch before it is still there.
+A micro-batch is scored, its rows are written, then its state, and then Spark commits it.
 """
 
 # the JVM's objects have no types
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 _KEPT = 3
 _SUFFIX = ".npz"
+_SPARK_COMMITS = "commits"
 
 
 class LocalStates:
@@ -49,6 +49,11 @@ class LocalStates:
     def newest(self) -> int | None:
         """The newest batch that has a state; None where there is none."""
         return max(_batches(path.name for path in self._folder.iterdir()), default=None)
+
+    def spark_has_committed(self) -> bool:
+        """Whether Spark's own part of the checkpoint has gone on with any batch."""
+        commits = self._folder.parent / _SPARK_COMMITS
+        return any(path.name.isdigit() for path in commits.glob("*"))
 
 
 class HadoopStates:
@@ -84,6 +89,11 @@ class HadoopStates:
     def newest(self) -> int | None:
         """The newest batch that has a state; None where there is none."""
         return max(_batches(self._names()), default=None)
+
+    def spark_has_committed(self) -> bool:
+        """Whether Spark's own part of the checkpoint has gone on with any batch."""
+        commits = self._jvm.org.apache.hadoop.fs.Path(self._folder.getParent(), _SPARK_COMMITS)
+        return self._files.exists(commits) and len(self._files.listStatus(commits)) > 0
 
     def _path(self, name: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(self._folder, name)

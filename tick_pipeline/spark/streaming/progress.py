@@ -63,6 +63,7 @@ class StreamProgress:
         lag_seconds: age of the oldest record of the last micro-batch when its rows were written.
         watermarks_us: shard -> event time up to which everything is scored.
         positions: shard -> last position that was scored.
+        committed: shard -> last position that no restart will ask the stream for again.
     """
 
     pid: int = 0
@@ -84,6 +85,7 @@ class StreamProgress:
     lag_seconds: float = 0.0
     watermarks_us: dict[str, int] = field(default_factory=dict[str, int])
     positions: dict[str, str] = field(default_factory=dict[str, str])
+    committed: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

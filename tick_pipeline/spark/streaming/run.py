@@ -1,8 +1,8 @@
 """The streaming job's work: micro-batch by micro-batch from the stream into the tables.
 
 For each micro-batch, in this order: collect its records, score them, add the rows to the tables, keep
-the scorers' state, and let Spark commit it. A crash between any two repeats the micro-batch from the
-state before it, and the tables take no key twice.
+the scorers' state, and let Spark commit it. After a crash Spark gives an uncommitted micro-batch again:
+the newest state knows the positions that it holds and takes no record twice, the tables no key.
 """
 
 # pyspark's types are partial, pyarrow has none
@@ -22,7 +22,7 @@ from tick_pipeline.errors import SparkJobError
 from tick_pipeline.event_time import US_PER_SECOND, now_us
 from tick_pipeline.spark.streaming.progress import EndReason, Phase, StreamProgress
 from tick_pipeline.spark.streaming.records import RECORDS, decoded, parsed
-from tick_pipeline.spark.streaming.scoring import StreamScoring
+from tick_pipeline.spark.streaming.scoring import NEW_CHECKPOINT, StreamScoring
 
 if TYPE_CHECKING:
     import logging
@@ -90,21 +90,24 @@ class StreamRun:
         self.tell()
 
     def check_state(self) -> None:
-        """Refuse a checkpoint that cannot be gone on with, before anything is read.
+        """Refuse a state that cannot be gone on with, before anything is read.
 
         Raises:
-            SparkJobError: its state is of another version or other rules.
+            SparkJobError: it is of another version or other rules, or Spark's part of the checkpoint
+                is there without it.
         """
-        newest = self.states.newest()
-        if newest is not None:
-            self._load(newest)
+        if self.states.newest() is None and self.states.spark_has_committed():
+            raise SparkJobError(f"the checkpoint holds no state of the scorers; {NEW_CHECKPOINT}")
+        self._scoring = self._state()
 
     def take(self, records: DataFrame, batch: int) -> None:
         """Take a micro-batch: Spark calls it, again after a crash."""
         began = time.monotonic()
+        # That Spark asks for another micro-batch says that it has committed those before.
+        self.progress.committed = self.progress.positions
         collected = _collect(records)
         # A failure below must not leave a half-advanced state in use.
-        scoring, self._scoring = self._state_before(batch), None
+        scoring, self._scoring = self._state(), None
         rows = scoring.advance(decoded(collected)) if collected.num_rows else None
         gone = scoring.skip_holes(self.source.is_gone)
         self._emit(gone if rows is None else pa.concat_tables([rows, gone]), str(batch))
@@ -116,12 +119,11 @@ class StreamRun:
 
     def flush(self) -> None:
         """Score the open seconds and move the watermarks past them, between micro-batches."""
-        newest = self.states.newest()
-        if newest is None:
+        scoring = self._state()
+        if scoring.batch < 0:
             return
-        scoring = self._state_before(newest + 1)
-        self._emit(scoring.flush(), f"{newest}-flush")
-        self.states.write(newest, scoring.dump())
+        self._emit(scoring.flush(), f"{scoring.batch}-flush")
+        self.states.write(scoring.batch, scoring.dump())
         self._scoring = scoring
         self._note_scores(scoring)
 
@@ -150,6 +152,7 @@ class StreamRun:
         if flush:
             self.flush()
         self.progress.phase, self.progress.end_reason = Phase.ENDED, reason
+        self.progress.committed = self.progress.positions
         self.tell()
         self.log.info("ended: %s", reason)
         return reason
@@ -194,24 +197,16 @@ class StreamRun:
             time.sleep(_POLL_SECONDS / 4)
         query.stop()
 
-    def _state_before(self, batch: int) -> StreamScoring:
-        if self._scoring is not None and self._scoring.batch == batch - 1:
+    def _state(self) -> StreamScoring:
+        """The state after the newest micro-batch that was written."""
+        if self._scoring is not None:
             return self._scoring
-        return self._load(batch - 1) if batch > 0 else self._fresh()
-
-    def _load(self, batch: int) -> StreamScoring:
-        state = self.states.read(batch)
-        if state is None:
-            raise SparkJobError(
-                f"the checkpoint holds no state of micro-batch {batch}; "
-                "`anomalies start --new-checkpoint` scores what the stream holds anew, without doubles"
-            )
-        scoring = self._fresh()
-        scoring.load(state, where=f"the state of micro-batch {batch}")
+        scoring = StreamScoring(self.rules, self.source.dense, self.source.first)
+        newest = self.states.newest()
+        state = None if newest is None else self.states.read(newest)
+        if state is not None:
+            scoring.load(state, where=f"the state after micro-batch {newest}")
         return scoring
-
-    def _fresh(self) -> StreamScoring:
-        return StreamScoring(self.rules, self.source.dense, self.source.first)
 
     def _emit(self, rows: pa.Table, batch: str) -> None:
         if not rows.num_rows:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tick_pipeline.spark.scoring_rules import ScoringRules
 
 STATE_VERSION = 1
+NEW_CHECKPOINT = "`tick-pipeline anomalies start --new-checkpoint` scores what the stream holds anew, without doubles"
 
 
 @dataclass
@@ -120,23 +121,20 @@ class StreamScoring:
         Raises:
             SparkJobError: they are of another version, were made under other rules, or are damaged.
         """
-        way_on = (
-            "`anomalies start --new-checkpoint` scores what the stream holds anew, without doubles"
-        )
         try:
             with np.load(io.BytesIO(state), allow_pickle=False) as file:
                 arrays: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
             head = json.loads(arrays["head"].tobytes())
         except (ValueError, KeyError, OSError, EOFError) as error:
-            raise SparkJobError(f"{where} cannot be read ({error}); {way_on}") from error
+            raise SparkJobError(f"{where} cannot be read ({error}); {NEW_CHECKPOINT}") from error
         if head["version"] != STATE_VERSION:
             raise SparkJobError(
-                f"{where} is of version {head['version']}, this job needs {STATE_VERSION}; {way_on}"
+                f"{where} is of version {head['version']}, this job needs {STATE_VERSION}; {NEW_CHECKPOINT}"
             )
         if head["rules"] != self.rules.state_key:
             raise SparkJobError(
                 f"{where} was made with {head['rules']}, the settings now say {self.rules.state_key}; "
-                f"set them back, or {way_on}"
+                f"set them back, or {NEW_CHECKPOINT}"
             )
         self.batch, self.records = head["batch"], head["records"]
         self.sequences, self.scorers = {}, {}
