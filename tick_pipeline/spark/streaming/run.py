@@ -99,6 +99,7 @@ class StreamRun:
         if self.states.newest() is None and self.states.spark_has_committed():
             raise SparkJobError(f"the checkpoint holds no state of the scorers; {NEW_CHECKPOINT}")
         self._scoring = self._state()
+        self._note_scores(self._scoring)
 
     def take(self, records: DataFrame, batch: int) -> None:
         """Take a micro-batch: Spark calls it, again after a crash."""
@@ -218,7 +219,7 @@ class StreamRun:
 
     def _note(self, scoring: StreamScoring, records: pa.Table, seconds: float) -> None:
         progress = self.progress
-        progress.batch, progress.batch_at_us = scoring.batch, now_us()
+        progress.batch_at_us = now_us()
         progress.batch_seconds = round(seconds, 3)
         progress.records += records.num_rows
         if records.num_rows:
@@ -228,6 +229,7 @@ class StreamRun:
 
     def _note_scores(self, scoring: StreamScoring) -> None:
         progress = self.progress
+        progress.batch = scoring.batch
         for name in ("late", "duplicates", "scored", "pending"):
             setattr(progress, name, scoring.total(name))
         sequences = scoring.sequences
