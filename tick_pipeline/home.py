@@ -21,7 +21,17 @@ VERSION = 2
 _DAYS_BEFORE = 7
 #: Characters that mean something in a URI, a glob, a class path or Spark's options.
 _UNUSABLE = '#%?*[]{}:,\\"\n'
-_FOLDERS = ("stream", "warehouse", "landing", "labels", "locks", "reports", "spark", "dagster")
+_FOLDERS = (
+    "stream",
+    "warehouse",
+    "landing",
+    "anomaly_stream",
+    "labels",
+    "locks",
+    "reports",
+    "spark",
+    "dagster",
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,11 @@ class Home:
     def landing(self) -> Path:
         """Checkpoints and leases of the delivery loop."""
         return self.path / "landing"
+
+    @property
+    def anomaly_stream(self) -> Path:
+        """The streaming job: its checkpoint, its progress, and whether it is wanted."""
+        return self.path / "anomaly_stream"
 
     @property
     def labels(self) -> Path:

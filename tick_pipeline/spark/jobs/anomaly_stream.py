@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,8 +121,12 @@ def main() -> None:
     given = parse_arguments(sys.argv[1:])
     if given.PARENT is not None:
         end_with_parent(given.PARENT)
+        # Ctrl-C is the parent's: it asks for the end of the micro-batch. Spark sets a handler of its own.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     builder: Any = SparkSession.builder
     spark = builder.appName("tick_pipeline anomaly_stream").getOrCreate()
+    if given.PARENT is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         run(spark, given)
     except TickPipelineError as error:
