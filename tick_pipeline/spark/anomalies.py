@@ -137,16 +137,14 @@ def scored(raw: DataFrame, rules: ScoringRules, slices: Slices, partitions: int)
     """
     valid = valid_sql(load_contract("tick"), Dialect.SPARK, expressions={"event_ts": "event_us"})
     since, width = f"(event_us - {slices.start_us})", slices.width_us
-    slice_of = F.lit(0)
+    slice_of = F.lit(0).cast("long")
     if slices.number > 1:
         own = f"greatest({since}, 0) div {width}"
         last = f"least(({since} + {slices.context_us}) div {width}, {slices.number - 1})"
         slice_of = F.expr(f"explode(sequence({own}, {last}))")
     key = f"shiftleft(slice, {_HASH_BITS}) | (xxhash64(symbol) & {(1 << _HASH_BITS) - 1})"
     groups = (
-        raw.select(
-            *_TICK_COLUMNS, F.expr(valid).alias("valid"), slice_of.cast("long").alias("slice")
-        )
+        raw.select(*_TICK_COLUMNS, F.expr(valid).alias("valid"), slice_of.alias("slice"))
         .withColumn("key", F.expr(key))
         .drop("slice")
         .repartition(partitions, "key")

@@ -1,5 +1,6 @@
 """The runner of jobs: what it says when one fails, and that none outlives its caller."""
 
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import subprocess
@@ -17,7 +18,8 @@ from tick_pipeline.resources import spark_jobs
 from tick_pipeline.resources.iceberg import warehouse_uri
 from tick_pipeline.resources.spark_jobs import LocalSparkJobs
 from tick_pipeline.resources.spark_runtime import JARS, jar_paths
-from tick_pipeline.spark.request import OhlcRequest
+from tick_pipeline.spark.request import AnomalyRequest, OhlcRequest
+from tick_pipeline.spark.scoring_rules import ScoringRules
 from tick_pipeline.storage import TIMEFRAMES, StorageMode
 
 if TYPE_CHECKING:
@@ -56,6 +58,27 @@ def test_one_run_writes_a_table_at_a_time(
     lock = home.locks / "parquet_projection-aggregated_5m.lock"
     with exclusive(lock, what="a test"), pytest.raises(BusyError, match="aggregated_5m"):
         LocalSparkJobs(home, settings).run_ohlc(REQUEST)
+
+
+def test_two_batch_runs_of_anomalies_exclude_each_other(
+    home: Home, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From start to end; the streaming job shares only the lock of the writing."""
+    monkeypatch.setattr(spark_jobs, "_LOCK_WAIT_SECONDS", 0.1)
+    request = AnomalyRequest(
+        START_US, START_US + US_PER_HOUR, (StorageMode.ICEBERG,), None, ScoringRules()
+    )
+    lock = home.locks / "iceberg-anomalies-batch.lock"
+    with exclusive(lock, what="a test"), pytest.raises(BusyError, match="anomalies-batch"):
+        LocalSparkJobs(home, settings).run_anomalies(request)
+
+
+def test_a_table_that_is_busy_inside_a_job_is_busy_outside(home: Home, settings: Settings) -> None:
+    """So that a Dagster run tries again, as it does for a lock of its own."""
+    code = "from tick_pipeline.errors import BusyError; raise BusyError('the table is held')"
+    command = [sys.executable, "-c", code]
+    with pytest.raises(BusyError, match=r"^the table is held$"):
+        LocalSparkJobs(home, settings)._run(command, [], home.reports / "anomalies-1.json", [], {})
 
 
 def test_a_missing_jar_is_named_with_the_place_to_put_it(
