@@ -6,24 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tick_pipeline.cli.options import (
-    AsJson,
-    StorageModeOption,
-    chosen_modes,
-    instant,
-    local_home,
-    local_settings,
+from tick_pipeline.cli.hours import (
+    EndOption,
+    LoadOption,
+    StartOption,
+    asked_hours,
+    rows_of_reading,
+    say_where_partitions_begin,
 )
-from tick_pipeline.cli.output import human_bytes, progress_bar, say, show_json, show_table
+from tick_pipeline.cli.options import AsJson, StorageModeOption, local_home, local_settings
+from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
 from tick_pipeline.errors import InputError
-from tick_pipeline.event_time import (
-    MAX_EVENT_US,
-    MIN_EVENT_US,
-    format_short,
-    widen_to_hours,
-)
-from tick_pipeline.settings import Settings
-from tick_pipeline.storage import TIMEFRAMES, LoadDataMode, StorageMode
+from tick_pipeline.storage import TIMEFRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +26,10 @@ if TYPE_CHECKING:
 
 
 def ohlc(
-    start: Annotated[str, typer.Option(help="ISO 8601, UTC; widened to whole hours.")],
-    end: Annotated[str, typer.Option(help="ISO 8601, UTC, exclusive; widened to whole hours.")],
+    start: StartOption,
+    end: EndOption,
     storage_mode: StorageModeOption = None,
-    load_data_mode: Annotated[
-        LoadDataMode | None,
-        typer.Option("--load-data-mode", help="How raw is read; each mode's own if not given."),
-    ] = None,
+    load_data_mode: LoadOption = None,
     timeframes: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(TIMEFRAMES),
     as_json: AsJson = False,
 ) -> None:
@@ -48,33 +39,10 @@ def ohlc(
     from tick_pipeline.spark.request import OhlcRequest
 
     settings = local_settings()
-    start_us, end_us = instant(start, "--start"), instant(end, "--end")
-    try:
-        first_us, last_us = widen_to_hours(start_us, end_us)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"--start, --end: {error}") from error
-    if first_us < MIN_EVENT_US or last_us > MAX_EVENT_US:
-        raise InputError(
-            f"--start {start}, --end {end}: ticks have event times from {format_short(MIN_EVENT_US)} "
-            f"to {format_short(MAX_EVENT_US)}"
-        )
-    if (first_us, last_us) != (start_us, end_us):
-        say(f"widened to whole hours: {format_short(first_us)} .. {format_short(last_us)}")
-    modes = chosen_modes(settings, storage_mode)
-    check_read_mode(load_data_mode, modes, settings)
-    request = OhlcRequest(
-        start_us=first_us,
-        end_us=last_us,
-        storage_modes=modes,
-        load_data_mode=load_data_mode,
-        timeframes=parse_timeframes(timeframes),
-    )
+    hours = asked_hours(start, end, storage_mode, load_data_mode, settings, made="candles")
+    request = OhlcRequest(*hours, timeframes=parse_timeframes(timeframes))
     home = local_home(settings)
-    if first_us < home.partitions_start_us:
-        say(
-            f"hours before {format_short(home.partitions_start_us)} are no partitions of this HOME; "
-            "TICK_PIPELINE_PARTITIONS_START sets where they begin"
-        )
+    say_where_partitions_begin(home, hours.start_us)
     with progress_bar("candles by Spark"):
         reports = LocalSparkJobs(home, settings).run_ohlc(request)
     report_candles(home, settings, reports)
@@ -83,27 +51,6 @@ def ohlc(
         return
     show_table(("what", *(report.storage_mode for report in reports)), report_rows(reports))
     say("next: tick-pipeline query --file latest_candles")
-
-
-def check_read_mode(
-    load: LoadDataMode | None, modes: Sequence[StorageMode], settings: Settings
-) -> None:
-    """Refuse to read raw of a mode that is switched off; say it where modes are crossed.
-
-    Raises:
-        InputError: its raw is not kept up, so candles from it would be wrong.
-    """
-    if load is None:
-        return
-    source = StorageMode.ICEBERG if load is LoadDataMode.ICEBERG else StorageMode.PARQUET_PROJECTION
-    if source not in settings.storage_modes:
-        raise InputError(
-            f"--load-data-mode {load} reads {source}.raw, which TICK_PIPELINE_STORAGE_MODES="
-            f"{','.join(settings.storage_modes)} switches off"
-        )
-    for mode in modes:
-        if mode is not source:
-            say(f"candles of {mode} are made from {source}.raw")
 
 
 def parse_timeframes(text: str) -> tuple[str, ...]:
@@ -132,8 +79,5 @@ def report_rows(reports: Sequence[OhlcReport]) -> list[tuple[Any, ...]]:
             (f"candles {name}", *(report.candles.get(name) for report in reports))
             for name in timeframes
         ),
-        ("files read", *(report.files for report in reports)),
-        ("bytes read", *(human_bytes(report.bytes) for report in reports)),
-        ("read seconds", *(round(report.read_seconds, 2) for report in reports)),
-        ("seconds", *(round(report.seconds, 2) for report in reports)),
+        *rows_of_reading(reports),
     ]

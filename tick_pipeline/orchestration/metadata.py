@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from tick_pipeline.landing.summary import DeliverySummary
     from tick_pipeline.orchestration.partitions import Window
     from tick_pipeline.resources.query_engine import QueryResult
-    from tick_pipeline.spark.report import OhlcReport
+    from tick_pipeline.spark.report import AnomalyReport, JobReport, OhlcReport
     from tick_pipeline.storage import StorageMode
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_BARS = 60
 _MOST_RECORDS = 20
+#: Rows that a run replaced by others; the check `anomaly_sanity` reads it.
+DIFFERING = "differing"
 Metadata = dict[str, Any]
 
 
@@ -93,6 +95,51 @@ def candle_metadata(
         "invalid": report.invalid,
         "duplicates": report.duplicates,
         "conflicting duplicates": report.conflicting_duplicates,
+        **_effort(report),
+    }
+
+
+def anomaly_metadata(
+    report: AnomalyReport, window: Window, stored: QueryResult, picture: Metadata
+) -> Metadata:
+    """What a run of the Spark job found.
+
+    Args:
+        report: of the storage mode.
+        window: the hours of the run.
+        stored: the answer of `anomalies_with_candle` over the window.
+        picture: of the symbol with the most of them, empty where there is none.
+    """
+    by_symbol = [{"symbol": name, "anomalies": number} for name, number in report.by_symbol.items()]
+    return {
+        "dagster/row_count": report.anomalies,
+        "window": str(window),
+        **picture,
+        "anomalies": record_table(stored.records),
+        "by symbol": record_table(by_symbol),
+        **{f"of {metric}": number for metric, number in report.by_metric.items()},
+        "worst |zscore|": report.worst_zscore,
+        **replacement_metadata(report),
+        "ticks read": report.rows,
+        "ticks read as context": report.context_rows,
+        "ticks scored": report.ticks,
+        "invalid": report.invalid,
+        "duplicates": report.duplicates,
+        **_effort(report),
+    }
+
+
+def replacement_metadata(report: AnomalyReport) -> dict[str, int]:
+    """How the rows that a run replaced, perhaps the streaming job's, differed from its own."""
+    return {
+        "replaced": report.replaced,
+        DIFFERING: report.differing,
+        "added": report.added,
+    }
+
+
+def _effort(report: JobReport) -> Metadata:
+    return {
         "read mode": report.load_data_mode,
         "files": report.files,
         "bytes": report.bytes,

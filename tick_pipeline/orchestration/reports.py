@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from tick_pipeline.event_time import format_short, hours_of
 from tick_pipeline.orchestration.instance import open_instance
+from tick_pipeline.orchestration.metadata import replacement_metadata
 from tick_pipeline.orchestration.partitions import partition_key
 from tick_pipeline.orchestration.tables import asset_key
-from tick_pipeline.storage import RAW, StorageMode, candle_table
+from tick_pipeline.storage import ANOMALIES, RAW, StorageMode, candle_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tick_pipeline.home import Home
     from tick_pipeline.landing.summary import DeliverySummary
     from tick_pipeline.settings import Settings
-    from tick_pipeline.spark.report import OhlcReport
+    from tick_pipeline.spark.report import AnomalyReport, JobReport, OhlcReport
 
 _BY = {"written by": "tick-pipeline, without a run"}
 
@@ -37,18 +38,41 @@ def report_candles(home: Home, settings: Settings, reports: Sequence[OhlcReport]
     """Materializations of the candle tables, for each hour of the job."""
     with open_instance(home, settings) as instance:
         for report in reports:
-            window = f"{format_short(report.start_us)} .. {format_short(report.end_us)}"
-            hours = hours_of(report.start_us, report.end_us)
             for timeframe, candles in report.candles.items():
-                key = asset_key(StorageMode(report.storage_mode), candle_table(timeframe))
-                metadata = {
-                    **_BY,
-                    "dagster/row_count": candles,
-                    "window": window,
-                    "read mode": report.load_data_mode,
-                    "seconds": report.seconds,
-                }
-                _report(instance, home, key, hours, metadata)
+                metadata = {"dagster/row_count": candles, **_of_hours(report)}
+                _report_hours(instance, home, report, candle_table(timeframe), metadata)
+
+
+def report_anomalies(home: Home, settings: Settings, reports: Sequence[AnomalyReport]) -> None:
+    """Materializations of the table of anomalies, for each hour of the job."""
+    with open_instance(home, settings) as instance:
+        for report in reports:
+            metadata = {
+                "dagster/row_count": report.anomalies,
+                **_of_hours(report),
+                **replacement_metadata(report),
+            }
+            _report_hours(instance, home, report, ANOMALIES, metadata)
+
+
+def _of_hours(report: JobReport) -> dict[str, str | float]:
+    return {
+        "window": f"{format_short(report.start_us)} .. {format_short(report.end_us)}",
+        "read mode": report.load_data_mode,
+        "seconds": report.seconds,
+    }
+
+
+def _report_hours(
+    instance: dg.DagsterInstance,
+    home: Home,
+    report: JobReport,
+    table: str,
+    metadata: Mapping[str, str | int | float],
+) -> None:
+    key = asset_key(StorageMode(report.storage_mode), table)
+    hours = hours_of(report.start_us, report.end_us)
+    _report(instance, home, key, hours, {**_BY, **metadata})
 
 
 def _report(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tick_pipeline.cli.anomalies import evaluate
+from tick_pipeline.cli.anomalies import evaluate, run
 
 app = typer.Typer(help="Ticks far from their baseline: batch, stream, quality, pictures.")
 
@@ -14,4 +14,5 @@ def group() -> None:
     """Ticks far from their baseline: batch, stream, quality, pictures."""
 
 
+app.command("run")(run.run)
 app.command("evaluate")(evaluate.evaluate)
