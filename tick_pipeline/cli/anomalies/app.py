@@ -16,3 +16,4 @@ def group() -> None:
 
 app.command("run")(run.run)
 app.command("evaluate")(evaluate.evaluate)
+app.command("plot")(plot.plot)
