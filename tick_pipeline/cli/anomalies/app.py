@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tick_pipeline.cli.anomalies import evaluate, run
+from tick_pipeline.cli.anomalies import evaluate, plot, run
 
 app = typer.Typer(help="Ticks far from their baseline: batch, stream, quality, pictures.")
 
