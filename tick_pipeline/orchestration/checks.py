@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from tick_pipeline.orchestration.metadata import record_table
+from tick_pipeline.orchestration.metadata import DIFFERING, record_table
 from tick_pipeline.orchestration.tables import OHLC_TABLES, asset_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tick_pipeline.orchestration.partitions import Window
     from tick_pipeline.resources.query_engine import QueryResult
     from tick_pipeline.storage import StorageMode
@@ -65,6 +67,38 @@ def parity_severity(*, closed: bool, delivered: dict[str, bool]) -> dg.AssetChec
         delivered: storage mode -> its delivery has passed the stream's end as of the check's start.
     """
     return ERROR if closed and all(delivered.values()) else WARN
+
+
+def replaced_differing(
+    instance: dg.DagsterInstance, key: dg.AssetKey, window: Window
+) -> dg.AssetCheckResult:
+    """A claim that holds when the newest batch runs of the hours replaced only rows equal to theirs.
+
+    Args:
+        instance: whose materializations tell it.
+        key: of the table.
+        window: the hours.
+    """
+    newest = instance.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(window.partitions)
+    )
+    wanted = dg.AssetRecordsFilter(key, storage_ids=list(newest.values()))
+    of_runs: dict[tuple[str, object], int] = {}
+    for record in instance.fetch_materializations(wanted, max(len(newest), 1)).records:
+        event = record.asset_materialization
+        metadata: Mapping[str, Any] = event.metadata if event else {}
+        if DIFFERING in metadata:
+            # A run of several hours tells each of them what it found in all.
+            of_runs[record.run_id, metadata["window"].value] = metadata[DIFFERING].value
+    differing = sum(of_runs.values())
+    return dg.AssetCheckResult(
+        passed=not differing,
+        severity=WARN,
+        description=f"rows that the last batch run replaced by others: {differing}"
+        if differing
+        else None,
+        metadata={"window": str(window), "batch runs": len(of_runs), DIFFERING: differing},
+    )
 
 
 def freshness_checks(modes: tuple[StorageMode, ...]) -> list[dg.AssetChecksDefinition]:

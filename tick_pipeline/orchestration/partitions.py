@@ -13,6 +13,7 @@ from tick_pipeline.event_time import (
     as_datetime,
     format_short,
     hour_ceil,
+    hours_of,
     now_us,
     parse_instant,
 )
@@ -42,6 +43,11 @@ class Window:
     def parameters(self) -> dict[str, str]:
         """As the query files take it."""
         return {"start": format_short(self.start_us), "end": format_short(self.end_us)}
+
+    @property
+    def partitions(self) -> list[str]:
+        """Dagster's names of the hours."""
+        return [partition_key(us) for us in hours_of(self.start_us, self.end_us)]
 
 
 def hourly(settings: Settings | None = None) -> dg.HourlyPartitionsDefinition:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BOTH = ("iceberg", "parquet_projection")
-_TABLES = ("raw", "aggregated_1m", "aggregated_5m")
+_OHLC = ("raw", "aggregated_1m", "aggregated_5m")
+_TABLES = (*_OHLC, "anomalies")
 _CHECKS = {
     "raw": ["error_records", "freshness_check", "raw_gaps", "raw_quality", "schema_drift"],
     "aggregated_1m": ["candle_invariants", "candles_match_sql", "freshness_check", "schema_drift"],
     "aggregated_5m": ["candle_invariants", "five_is_five_ones", "freshness_check", "schema_drift"],
+    "anomalies": ["anomaly_sanity", "schema_drift"],
 }
 
 
@@ -59,19 +61,28 @@ def test_candle_invariants_alone_are_blocking() -> None:
     assert blocking == {"candle_invariants"}
 
 
-def test_the_job_and_its_schedule() -> None:
-    loaded = defs()
-    job = loaded.resolve_job_def("ohlc_batch")
+@pytest.mark.parametrize(
+    ("name", "tables", "steps"),
+    [("ohlc_batch", _OHLC, ("raw", "candles")), ("anomaly_batch", ("anomalies",), ("anomalies",))],
+)
+def test_the_jobs(name: str, tables: tuple[str, ...], steps: tuple[str, ...]) -> None:
+    """Each makes its tables in every enabled mode, and runs their checks."""
+    job = defs().resolve_job_def(name)
     selected = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
-    assert selected == {f"{mode}/{table}" for mode in _BOTH for table in _TABLES}
-    steps = {f"{mode}_{step}" for mode in _BOTH for step in ("raw", "candles")}
+    assert selected == {f"{mode}/{table}" for mode in _BOTH for table in tables}
     checks = {
-        f"{key.replace('/', '__')}_{name}"
+        f"{key.replace('/', '__')}_{check}"
         for key, names in _checks().items()
-        for name in names
-        if name != "freshness_check"
+        for check in names
+        if key.split("/")[1] in tables and check != "freshness_check"
     }
-    assert {node.name for node in job.nodes} == steps | checks
+    made = {f"{mode}_{step}" for mode in _BOTH for step in steps}
+    assert {node.name for node in job.nodes} == made | checks
+    assert job.executor_def is dg.in_process_executor
+
+
+def test_the_schedule() -> None:
+    loaded = defs()
     schedule = loaded.resolve_schedule_def("ohlc_hourly")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("15 * * * *", "UTC")
 
@@ -114,11 +125,12 @@ def test_every_table_says_what_one_row_is_who_owns_it_and_how_it_is_stored() -> 
 
 
 def test_one_writer_at_a_time_by_pools() -> None:
-    """Each storage mode's raw, and its candles, have a pool of their own."""
+    """Each storage mode's raw, its candles and its anomalies have a pool of their own."""
     graph = defs().resolve_asset_graph()
     for mode in _BOTH:
         pools = [graph.get(dg.AssetKey([mode, table])).pools for table in _TABLES]
-        assert pools == [{f"{mode}_raw"}, {f"{mode}_candles"}, {f"{mode}_candles"}]
+        names = ("raw", "candles", "candles", "anomalies")
+        assert pools == [{f"{mode}_{name}"} for name in names]
 
 
 def test_a_mode_that_is_switched_off_has_no_assets_and_is_not_compared(

@@ -8,7 +8,7 @@ from tick_pipeline.orchestration.partitions import check_window
 from tick_pipeline.orchestration.ports import Landing, QueryEngine
 from tick_pipeline.orchestration.tables import asset_key
 from tick_pipeline.settings import Settings, load_settings
-from tick_pipeline.storage import RAW, TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline.storage import ANOMALIES, RAW, TIMEFRAMES, StorageMode, candle_table
 
 #: Table -> the query that returns what differs, and its parameters.
 _QUERIES: dict[str, tuple[str, dict[str, str]]] = {
@@ -17,6 +17,7 @@ _QUERIES: dict[str, tuple[str, dict[str, str]]] = {
         candle_table(timeframe): ("storage_parity_candles", {"timeframe": timeframe})
         for timeframe in TIMEFRAMES
     },
+    ANOMALIES: ("storage_parity_anomalies", {}),
 }
 
 

@@ -5,9 +5,9 @@ import dagster as dg
 from tick_pipeline.orchestration.checks import ERROR
 from tick_pipeline.orchestration.partitions import check_window
 from tick_pipeline.orchestration.ports import Tables
-from tick_pipeline.orchestration.tables import OHLC_TABLES, asset_key
+from tick_pipeline.orchestration.tables import asset_key
 from tick_pipeline.settings import load_settings
-from tick_pipeline.storage import StorageMode
+from tick_pipeline.storage import TABLES, StorageMode
 
 
 def schema_drift(mode: StorageMode, table: str) -> dg.AssetChecksDefinition:
@@ -40,5 +40,5 @@ def checks() -> dg.Definitions:
     """The checks of every enabled mode's tables."""
     modes = load_settings().storage_modes
     return dg.Definitions(
-        asset_checks=[schema_drift(mode, table) for mode in modes for table in OHLC_TABLES]
+        asset_checks=[schema_drift(mode, table) for mode in modes for table in TABLES]
     )

@@ -1,0 +1,1 @@
+"""Anomalies: one Spark run per storage mode and range of hours."""
