@@ -20,7 +20,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tick_pipeline.event_time import format_short, hour_floor, now_us
 from tick_pipeline.orchestration.partitions import partition_key
 from tick_pipeline.orchestration.tables import OHLC_TABLES
-from tick_pipeline.storage import RAW, TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline.storage import ANOMALIES, RAW, TABLES, TIMEFRAMES, StorageMode, candle_table
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline
 from tick_pipeline_tests.integration.web import (
     CHROMIUM_VARIABLE,
@@ -127,6 +127,7 @@ def test_the_asset_graph_has_both_storage_modes(batch: Batch) -> None:
         for table in OHLC_TABLES:
             expected[mode.value, table] = [before]
             before = (mode.value, table)
+        expected[mode.value, ANOMALIES] = [(mode.value, RAW)]
     assert graph == expected
 
 
@@ -171,10 +172,11 @@ def test_the_lineage_page_shows_both_storage_modes(
     page.get_by_text("Hide navigation").click()
     # Loaded anew, the graph takes the room that this made.
     page.reload()
-    for table in OHLC_TABLES:
+    for table in TABLES:
         expect(page.get_by_text(table, exact=True)).to_have_count(len(MODES))
-    expect(page.get_by_text("Spark", exact=True)).to_have_count(len(MODES) * len(CANDLES))
-    expect(page.get_by_text("Passed")).to_have_count(len(MODES) * len(OHLC_TABLES))
+    by_spark = len(MODES) * len((*CANDLES, ANOMALIES))
+    expect(page.get_by_text("Spark", exact=True)).to_have_count(by_spark)
+    expect(page.get_by_text("Passed")).to_have_count(len(MODES) * len(TABLES))
     page.wait_for_load_state("networkidle")
     page.screenshot(path=screenshots / "lineage.png")
     outside = {url for url in asked if not url.startswith((batch.web.url, "data:", "blob:"))}
