@@ -10,27 +10,25 @@ candles of one and five minutes. CPU seconds are warm: of the fifth run and late
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false, reportMissingTypeStubs=false, reportPrivateUsage=false
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
-import threading
 import time
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
 import psutil
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmarks.market import MODE, START_US, folder_of, hour_of_ticks, land
+from benchmarks.processes import peak_of_children
 from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.rules import Dialect, valid_sql
 from tick_pipeline.contracts.types import arrow_schema
-from tick_pipeline.event_time import US_PER_HOUR, parse_instant
+from tick_pipeline.event_time import US_PER_HOUR
 from tick_pipeline.resources.iceberg import open_catalog, warehouse_uri
 from tick_pipeline.resources.local import open_home
 from tick_pipeline.resources.spark_jobs import LocalSparkJobs
@@ -43,9 +41,7 @@ from tick_pipeline.storage import (
     RAW,
     TIMEFRAMES,
     StorageMode,
-    hour_partition,
     iceberg_identifier,
-    table_location,
 )
 
 if TYPE_CHECKING:
@@ -58,14 +54,10 @@ MILLION = 1_000_000
 HOURS = 5
 TICKS_AN_HOUR = MILLION
 SYMBOLS = 100
-FILES_AN_HOUR = 4
 WARM_UPS = 4
 WARM_RUNS = 3
 COLD_RUNS = 5
-MODE = StorageMode.PARQUET_PROJECTION
-_START_US = parse_instant("2026-01-01T10:00:00Z")
 _TICK = load_contract("tick")
-_POLL_SECONDS = 0.1
 _ORDER = "sequence, price, volume, sent_ts, source"
 
 
@@ -76,7 +68,11 @@ def main() -> None:
             settings = load_settings(home=Path(folder) / "home", _env_file=None)
             home = open_home(settings)
             for number in range(HOURS):
-                _land(home, _hour_of_ticks(number, share), number)
+                land(
+                    home,
+                    hour_of_ticks(number, TICKS_AN_HOUR, SYMBOLS, duplicate_share=share),
+                    number,
+                )
             print(
                 f"-- {HOURS * TICKS_AN_HOUR / MILLION:g} million ticks, {SYMBOLS} symbols, "
                 f"{share:.1%} of them twice: CPU seconds, warm, median of {WARM_RUNS}",
@@ -87,64 +83,9 @@ def main() -> None:
                 _time_whole_runs(home, settings)
 
 
-def _hour_of_ticks(number: int, duplicate_share: float) -> pa.Table:
-    """One hour in the order landing writes: by symbol, then time."""
-    random = np.random.default_rng(number)
-    which = np.sort(random.integers(0, SYMBOLS, TICKS_AN_HOUR))
-    offsets = random.integers(0, US_PER_HOUR, TICKS_AN_HOUR)
-    event_us = offsets[np.lexsort((offsets, which))] + _START_US + number * US_PER_HOUR
-    sequence = np.arange(TICKS_AN_HOUR) + 1
-    symbol = pa.array([f"SYM{index:03d}" for index in range(SYMBOLS)]).take(pa.array(which))
-    functions: Any = pc  # made at import: no checker sees them
-    source = pa.array(["sim-1"] * TICKS_AN_HOUR)
-    numbers = pa.array(sequence).cast(pa.string())
-    ticks = pa.table(
-        {
-            "event_id": functions.binary_join_element_wise(source, symbol, numbers, ":"),
-            "source": source,
-            "sequence": sequence,
-            "symbol": symbol,
-            "price": np.round(100 + random.normal(0, 0.01, TICKS_AN_HOUR).cumsum() % 50, 2),
-            "volume": random.integers(1, 500, TICKS_AN_HOUR).astype(float),
-            "event_ts": event_us,
-            "event_time": functions.strftime(
-                pa.array(event_us, pa.timestamp("us")), "%Y-%m-%dT%H:%M:%SZ"
-            ),
-            "sent_ts": event_us + random.integers(0, 30_000_000, TICKS_AN_HOUR),
-        },
-        schema=arrow_schema(_TICK, MODE),
-    )
-    again = ticks.take(pa.array(random.integers(0, len(ticks), int(len(ticks) * duplicate_share))))
-    together = pa.concat_tables([ticks, again])
-    return together.sort_by([("symbol", "ascending"), ("event_ts", "ascending")])
-
-
-def _land(home: Home, ticks: pa.Table, number: int) -> None:
-    strings: Any = ["source", "symbol"]
-    folder = _folder(home, number)
-    folder.mkdir(parents=True)
-    for part in range(FILES_AN_HOUR):
-        pq.write_table(
-            ticks.take(pa.array(np.arange(part, len(ticks), FILES_AN_HOUR))),
-            folder / f"{part}.parquet",
-            compression="zstd",
-            compression_level=1,
-            row_group_size=131_072,
-            use_dictionary=strings,
-            column_encoding=dict.fromkeys(
-                ("sequence", "event_ts", "sent_ts"), "DELTA_BINARY_PACKED"
-            ),
-        )
-
-
-def _folder(home: Home, number: int) -> Path:
-    root = Path(table_location(str(home.warehouse), MODE, RAW))
-    return root / hour_partition(_START_US + number * US_PER_HOUR)
-
-
 def _compare(home: Home, settings: Settings) -> None:
     (home.path / "spark").mkdir(exist_ok=True)
-    paths = [str(_folder(home, number)) for number in range(HOURS)]
+    paths = [str(folder_of(home, number)) for number in range(HOURS)]
     out = home.path / "bench"
     out.mkdir()
     cpu = _duckdb_cpu(paths, out)
@@ -171,8 +112,8 @@ def _spark_cpu(home: Home, settings: Settings, paths: list[str], out: Path) -> d
     gateway = spark.sparkContext._gateway
     jvm = psutil.Process(gateway.proc.pid)
     arguments = Arguments(
-        start_us=_START_US,
-        end_us=_START_US + HOURS * US_PER_HOUR,
+        start_us=START_US,
+        end_us=START_US + HOURS * US_PER_HOUR,
         storage_modes=(MODE,),
         load_data_mode=None,
         timeframes=tuple(TIMEFRAMES),
@@ -311,8 +252,8 @@ def _warm(work: Callable[[], object], process: psutil.Process) -> float:
 def _time_whole_runs(home: Home, settings: Settings) -> None:
     """One hour from process start to done, with and without the class archive; peak memory of all."""
     one_hour = OhlcRequest(
-        start_us=_START_US,
-        end_us=_START_US + US_PER_HOUR,
+        start_us=START_US,
+        end_us=START_US + US_PER_HOUR,
         storage_modes=(MODE,),
         load_data_mode=None,
         timeframes=tuple(TIMEFRAMES),
@@ -332,47 +273,25 @@ def _time_whole_runs(home: Home, settings: Settings) -> None:
     shutil.rmtree(home.path / "bench")
     catalog = open_catalog(home.path)
     for number in range(HOURS):
-        files = sorted(_folder(home, number).iterdir())
+        files = sorted(folder_of(home, number).iterdir())
         rows = pa.concat_tables([pq.ParquetFile(path).read() for path in files])
         catalog.load_table(iceberg_identifier(RAW)).append(
             rows.cast(arrow_schema(_TICK, StorageMode.ICEBERG))
         )
     for mode in StorageMode:
         request = OhlcRequest(
-            start_us=_START_US,
-            end_us=_START_US + HOURS * US_PER_HOUR,
+            start_us=START_US,
+            end_us=START_US + HOURS * US_PER_HOUR,
             storage_modes=(mode,),
             load_data_mode=None,
             timeframes=tuple(TIMEFRAMES),
         )
-        peak_bytes = _peak_of_children(lambda: LocalSparkJobs(home, settings).run_ohlc(request))  # noqa: B023
+        peak_bytes = peak_of_children(lambda: LocalSparkJobs(home, settings).run_ohlc(request))  # noqa: B023
         print(
             f"{HOURS * TICKS_AN_HOUR / MILLION:g} million ticks, {mode}: peak of the job's "
             f"processes {peak_bytes / 2**30:.2f} GiB (at most 3)",
             flush=True,
         )
-
-
-def _peak_of_children(work: Callable[[], object]) -> int:
-    """Highest sum of resident bytes over this process's descendants while `work` runs."""
-    peak, done = [0], threading.Event()
-
-    def poll() -> None:
-        while not done.wait(_POLL_SECONDS):
-            total = 0
-            for child in psutil.Process().children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    total += child.memory_info().rss
-            peak[0] = max(peak[0], total)
-
-    watcher = threading.Thread(target=poll)
-    watcher.start()
-    try:
-        work()
-    finally:
-        done.set()
-        watcher.join()
-    return peak[0]
 
 
 if __name__ == "__main__":
