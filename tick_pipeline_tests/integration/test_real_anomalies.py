@@ -1,0 +1,110 @@
+"""Real trades through the whole pipeline, their anomalies against a recompute with pandas from the file."""
+
+# pandas has no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tick_pipeline.event_time import parse_instant
+from tick_pipeline.resources.iceberg import open_catalog
+from tick_pipeline.spark.scoring_rules import METRICS, ScoringRules
+from tick_pipeline.storage import ANOMALIES, StorageMode, iceberg_identifier
+from tick_pipeline_tests.integration.pipeline import MODES, both_modes
+from tick_pipeline_tests.integration.trades import DAY, read_trades
+from tick_pipeline_tests.spark.anomaly_oracle import assert_equal, recompute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tick_pipeline_tests.integration.pipeline import Pipeline
+
+pytestmark = pytest.mark.spark
+
+START, END = f"{DAY}T13:00:00Z", f"{DAY}T20:00:00Z"
+#: Above the default: trade by trade, prices and volumes have heavy tails.
+RULES = ScoringRules(metrics=METRICS, threshold=6.0)
+#: The recompute looks at every trade once for each trade, so it is made for two hours of seven.
+CHECKED_START_US, CHECKED_END_US = (
+    parse_instant(f"{DAY}T14:00:00Z"),
+    parse_instant(f"{DAY}T16:00:00Z"),
+)
+CONTEXT_US = 2 * RULES.window_seconds * 1_000_000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The real trades, and what one run over their whole day reported and stored."""
+
+    pipeline: Pipeline
+    reports: dict[StorageMode, dict[str, Any]]
+    trades: Any
+
+    def stored(self, mode: StorageMode) -> pa.Table:
+        """Every anomaly of a mode, read without the product's SQL."""
+        if mode is StorageMode.ICEBERG:
+            table = open_catalog(self.pipeline.home).load_table(iceberg_identifier(ANOMALIES))
+            return table.scan().to_arrow()
+        files = self.pipeline.files(mode, ANOMALIES)
+        return pa.concat_tables([pq.ParquetFile(path).read() for path in files])
+
+
+@pytest.fixture(scope="module")
+def scored(real_trades: Path, new_pipeline: Callable[..., Pipeline]) -> Scored:
+    pipeline = new_pipeline(ANOMALY_METRICS="return,price,volume", ANOMALY_THRESHOLD="6")
+    pipeline.json("replay", str(real_trades))
+    pipeline.json("deliver")
+    reports = pipeline.json("anomalies", "run", "--start", START, "--end", END)
+    by_mode = {StorageMode(report["storage_mode"]): report for report in reports}
+    return Scored(pipeline, by_mode, read_trades(real_trades))
+
+
+@pytest.fixture(scope="module")
+def expected(scored: Scored) -> Any:
+    """Every score of the checked hours, from the file; the ids are those of the tick at its place."""
+    ids = scored.pipeline.json(
+        "query", "select symbol, sequence, event_us, event_id from iceberg.ticks"
+    )
+    trades = scored.trades.sort_values(["us", "order"], kind="stable")
+    frame: Any = pd.DataFrame(
+        {
+            "symbol": trades["symbol"],
+            "event_us": trades["us"],
+            "sequence": trades.groupby("symbol").cumcount() + 1,
+            "price": trades["price"],
+            "volume": trades["volume"],
+        }
+    ).merge(pd.DataFrame(ids), on=["symbol", "sequence", "event_us"], validate="one_to_one")
+    assert len(frame) == len(trades)
+    needed = frame["event_us"].between(CHECKED_START_US - CONTEXT_US, CHECKED_END_US - 1)
+    scores: Any = recompute(frame[needed], RULES)
+    return scores[scores["event_us"] >= CHECKED_START_US]
+
+
+@both_modes
+def test_anomalies_of_real_trades_are_those_of_the_file(
+    scored: Scored, expected: Any, mode: StorageMode
+) -> None:
+    """In two of their hours, with ticks of the hour before as context."""
+    rows = scored.stored(mode)
+    us = rows["event_us"].to_numpy()
+    checked = rows.filter(pa.array((us >= CHECKED_START_US) & (us < CHECKED_END_US)))
+    assert checked.num_rows > 20
+    assert_equal(checked, expected, RULES)
+
+
+def test_both_modes_agree_on_anomalies_of_real_trades(scored: Scored) -> None:
+    for mode in MODES:
+        report = scored.reports[mode]
+        assert report["rows"] == report["ticks"] == len(scored.trades)
+        assert report["anomalies"] == scored.stored(mode).num_rows
+    window = {"start": START, "end": END}
+    assert scored.pipeline.query("storage_parity_anomalies", **window) == []
