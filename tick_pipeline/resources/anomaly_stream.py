@@ -58,6 +58,7 @@ class StreamOptions:
         trigger_seconds: how often to look for records.
         idle_minutes: end after so long without a record; 0 for never.
         max_hours: end after so long in any case; 0 for never.
+        files_per_batch: segments of the stream in a micro-batch, at most.
     """
 
     drain: bool = False
@@ -66,6 +67,7 @@ class StreamOptions:
     trigger_seconds: float = 2.0
     idle_minutes: float = 30.0
     max_hours: float = 12.0
+    files_per_batch: int = 40
 
 
 @dataclass(frozen=True)
@@ -308,6 +310,7 @@ class LocalAnomalyStream:
             "RULES": scoring_rules(settings).to_json(),
             "DRAIN": str(options.drain).lower(),
             "FLUSH": str(options.flush).lower(),
+            "FILES_PER_BATCH": options.files_per_batch,
             "TRIGGER_SECONDS": options.trigger_seconds,
             "IDLE_SECONDS": options.idle_minutes * _SECONDS_PER_MINUTE,
             "MAX_SECONDS": options.max_hours * _SECONDS_PER_HOUR,

@@ -234,7 +234,7 @@ class LocalSparkJobs:
                 process.wait()
                 raise
         if code != 0 or not report.is_file():
-            error = _last_error(log)
+            error = last_error(log)
             if error.startswith(_BUSY):
                 raise BusyError(error.removeprefix(_BUSY))
             raise SparkJobError(
@@ -283,7 +283,7 @@ def _pipes_environment(run: dg.AssetExecutionContext | None) -> Generator[Mappin
         yield session.get_bootstrap_env_vars()
 
 
-def _last_error(log: Path) -> str:
+def last_error(log: Path) -> str:
     """The last line of a log that tells an error: Python's own, else the last of any."""
     lines = _lines(log)
     errors = [line for line in lines if _ERROR_LINE.match(line)]

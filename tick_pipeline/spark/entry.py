@@ -27,6 +27,7 @@ from tick_pipeline.storage import CATALOG, LoadDataMode, StorageMode
 
 if TYPE_CHECKING:
     import logging
+    import subprocess
     from collections.abc import Callable, Sequence
 
     from pyspark.sql import SparkSession
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from tick_pipeline.spark.report import JobReport
 
 _PARENT_WATCH_SECONDS = 0.2
+#: Time for the error of a JVM that ended to be told, and for a session to be closed in good order.
+_WITHOUT_JVM_SECONDS = 10.0
 #: Small jobs: more than a laptop's cores would be mostly overhead; large ones shuffle as they read.
 _LEAST_PARTITIONS = 2
 _BYTES_A_PARTITION = 64 << 20
@@ -137,18 +140,32 @@ def run_as_job(
 def end_with_parent(parent: int) -> None:
     """End this process, and with it its JVM, once the process that started it has gone.
 
+    It ends without its JVM, too: calls that were under way when a JVM was killed may wait for ever.
+
     Args:
         parent: its id, as it told: it may have gone before this process could look.
     """
 
     def watch() -> None:
+        without_jvm_since: float | None = None
         while os.getppid() == parent:
             time.sleep(_PARENT_WATCH_SECONDS)
-        import pyspark  # noqa: PLC0415
-
-        context: Any = pyspark.SparkContext
-        if context._gateway is not None:  # noqa: SLF001
-            context._gateway.proc.kill()  # noqa: SLF001
+            jvm = _jvm()
+            if jvm is None or jvm.poll() is None:
+                without_jvm_since = None
+                continue
+            without_jvm_since = without_jvm_since or time.monotonic()
+            if time.monotonic() - without_jvm_since > _WITHOUT_JVM_SECONDS:
+                break
+        if (jvm := _jvm()) is not None:
+            jvm.kill()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _jvm() -> subprocess.Popen[bytes] | None:
+    import pyspark  # noqa: PLC0415
+
+    context: Any = pyspark.SparkContext
+    return None if context._gateway is None else context._gateway.proc  # noqa: SLF001

@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from tick_pipeline.event_time import US_PER_HOUR
-from tick_pipeline.settings import PREFIX
 from tick_pipeline.storage import TIMEFRAMES, StorageMode, candle_table
 from tick_pipeline_tests.integration.pipeline import MODES
+from tick_pipeline_tests.integration.processes import assert_all_end, processes_of
 from tick_pipeline_tests.integration.trades import (
     DAY,
     END,
@@ -34,15 +34,13 @@ from tick_pipeline_tests.integration.trades import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tick_pipeline_tests.integration.pipeline import Pipeline
 
 pytestmark = pytest.mark.spark
 
-#: The job looks at its parent five times a second; the rest is for a machine with other work.
-SURVIVAL_SECONDS = 3.0
 HOURS = ("08", "09", "10")
 
 
@@ -94,10 +92,6 @@ class Lake:
             for mode in MODES
             for timeframe in TIMEFRAMES
         }
-
-    def processes(self) -> list[psutil.Process]:
-        """Every living process that works on this HOME, except this one."""
-        return list(_with_variable(f"{PREFIX}HOME", str(self.pipeline.home)))
 
 
 @pytest.fixture
@@ -158,7 +152,7 @@ def _kill(lake: Lake, victim: Victim, chance: random.Random) -> bool:
             process.communicate(timeout=60)
             return False
         target.kill()
-        _assert_all_end(lake)
+        assert_all_end(lake.pipeline.home)
         _, errors = process.communicate(timeout=10)
     if victim is not Victim.CALLER:
         assert process.returncode == 1
@@ -188,20 +182,13 @@ def _find(lake: Lake, victim: Victim, process: subprocess.Popen[str]) -> psutil.
     while process.poll() is None:
         if victim is Victim.CALLER:
             return psutil.Process(process.pid)
-        for found in lake.processes():
+        for found in processes_of(lake.pipeline.home):
             with contextlib.suppress(psutil.NoSuchProcess):
                 is_jvm = found.name() == "java"
                 if is_jvm if victim is Victim.JVM else (not is_jvm and found.ppid() == process.pid):
                     return found
         time.sleep(0.05)
     return None
-
-
-def _assert_all_end(lake: Lake) -> None:
-    deadline = time.monotonic() + SURVIVAL_SECONDS
-    while (left := lake.processes()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left, f"still alive after {SURVIVAL_SECONDS} s: {left}"
 
 
 def _assert_old_or_new(found: Any, old: Any, new: Any, table: tuple[StorageMode, str]) -> None:
@@ -217,12 +204,3 @@ def _assert_old_or_new(found: Any, old: Any, new: Any, table: tuple[StorageMode,
 
 def _of_hour(frame: Any, hour: int) -> Any:
     return frame if frame.empty else frame[frame["hour"] == hour]
-
-
-def _with_variable(name: str, value: str) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        # One that ends while we look, or is another user's.
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if alive and process.environ().get(name) == value:
-                yield process

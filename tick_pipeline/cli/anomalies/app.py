@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tick_pipeline.cli.anomalies import evaluate, plot, run
+from tick_pipeline.cli.anomalies import evaluate, plot, run, stream
 
 app = typer.Typer(help="Ticks far from their baseline: batch, stream, quality, pictures.")
 
@@ -17,3 +17,6 @@ def group() -> None:
 app.command("run")(run.run)
 app.command("evaluate")(evaluate.evaluate)
 app.command("plot")(plot.plot)
+app.command("start")(stream.start)
+app.command("stop")(stream.stop)
+app.command("status")(stream.status)

@@ -123,7 +123,7 @@ def _show_status(status: StreamRunStatus, *, as_json: bool) -> None:
         return
     rows: list[tuple[Any, ...]] = [("state", status.state), ("wanted", status.wanted)]
     if status.pid is not None:
-        rows.append(("process", status.pid))
+        rows.append(("process", str(status.pid)))
     if status.reason is not None:
         rows.append(("ended", status.reason))
     if status.ended_us is not None:
