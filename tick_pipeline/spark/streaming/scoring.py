@@ -5,6 +5,7 @@
 # pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tick_pipeline.spark.scoring_rules import ScoringRules
 
 STATE_VERSION = 1
+_DIGEST_BYTES = hashlib.sha256().digest_size
 NEW_CHECKPOINT = "`tick-pipeline anomalies start --new-checkpoint` scores what the stream holds anew, without doubles"
 
 
@@ -60,12 +62,10 @@ class StreamScoring:
         """
         found = [anomaly_schema().empty_table()]
         for shard in sorted(pc.unique(records["shard"]).to_pylist()):
-            sequence = self.sequences.get(shard)
-            if sequence is None:
-                sequence = ShardSequence(self.first(shard), self.dense)
-                self.sequences[shard], self.scorers[shard] = sequence, Scorer(self.rules)
             of_shard = records.filter(pc.equal(records["shard"], shard))
-            found.append(self._score(shard, sequence.accept(of_shard)))
+            if shard not in self.sequences:
+                self._meet(shard, of_shard)
+            found.append(self._score(shard, self.sequences[shard].accept(of_shard)))
         return pa.concat_tables(found)
 
     def skip_holes(self, is_gone: Callable[[str, int], bool]) -> pa.Table:
@@ -90,7 +90,7 @@ class StreamScoring:
         return sum(getattr(scorer, name) for scorer in self.scorers.values())
 
     def dump(self) -> bytes:
-        """The state whole."""
+        """The state whole, behind its SHA-256."""
         arrays: dict[str, NDArray[Any]] = {}
         shards: dict[str, Any] = {}
         for number, (shard, sequence) in enumerate(self.sequences.items()):
@@ -109,7 +109,8 @@ class StreamScoring:
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
         written = io.BytesIO()
         np.savez(written, **arrays)  # pyright: ignore[reportArgumentType]
-        return written.getvalue()
+        state = written.getvalue()
+        return hashlib.sha256(state).digest() + state
 
     def load(self, state: bytes, *, where: str) -> None:
         """Go on where another's `dump` was made.
@@ -121,12 +122,12 @@ class StreamScoring:
         Raises:
             SparkJobError: they are of another version, were made under other rules, or are damaged.
         """
-        try:
-            with np.load(io.BytesIO(state), allow_pickle=False) as file:
-                arrays: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
-            head = json.loads(arrays["head"].tobytes())
-        except (ValueError, KeyError, OSError, EOFError) as error:
-            raise SparkJobError(f"{where} cannot be read ({error}); {NEW_CHECKPOINT}") from error
+        digest, body = state[:_DIGEST_BYTES], state[_DIGEST_BYTES:]
+        if hashlib.sha256(body).digest() != digest:
+            raise SparkJobError(f"{where} is damaged; {NEW_CHECKPOINT}")
+        with np.load(io.BytesIO(body), allow_pickle=False) as file:
+            arrays: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
+        head = json.loads(arrays["head"].tobytes())
         if head["version"] != STATE_VERSION:
             raise SparkJobError(
                 f"{where} is of version {head['version']}, this job needs {STATE_VERSION}; {NEW_CHECKPOINT}"
@@ -148,6 +149,14 @@ class StreamScoring:
             held = _table(of_shard.pop("held")) if "held" in of_shard else None
             self.sequences[shard] = ShardSequence(int(kept["last"]), self.dense, held, kept["lost"])
             self.scorers[shard] = Scorer.load(self.rules, of_shard)
+
+    def _meet(self, shard: str, records: pa.Table) -> None:
+        before = self.first(shard)
+        if self.dense:
+            # The stream may have dropped, since they were read, the records that are here.
+            before = min(before, pc.min(records["position"].cast(pa.int64())).as_py() - 1)
+        self.sequences[shard] = ShardSequence(before, self.dense)
+        self.scorers[shard] = Scorer(self.rules)
 
     def _score(self, shard: str, records: pa.Table) -> pa.Table:
         self.records += records.num_rows
