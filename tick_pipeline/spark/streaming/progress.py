@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -135,6 +136,7 @@ class ControlFolder:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f"_{path.name}.{os.getpid()}")
+    # The thread that watches and the one that takes a micro-batch tell at the same time.
+    temporary = path.with_name(f"_{path.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

@@ -37,10 +37,12 @@ RECORDS = pa.schema(
         ("event_id", pa.string()),
     ]
 )
+#: The same as Spark reads them, with the bytes of what it leaves to the strict decoder.
+READ = RECORDS.append(pa.field("data", pa.binary()))
 
 
 def parsed(stream: DataFrame) -> DataFrame:
-    """The columns of RECORDS, and `data` where Spark cannot prove what the record says.
+    """The columns of READ: `data` where Spark cannot prove what the record says.
 
     Spark's own JSON reader is lenient; a record in canonical form leaves it nothing to be lenient
     about. `event_us` is null where the record is no valid tick.
@@ -70,11 +72,18 @@ def parsed(stream: DataFrame) -> DataFrame:
     )
 
 
+def collect(frame: DataFrame, schema: pa.Schema) -> pa.Table:
+    """A small frame's rows, as Arrow carries them from Spark to Python."""
+    source: Any = frame
+    batches = source._collect_as_arrow()  # noqa: SLF001  (toPandas makes an object of each text)
+    return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()
+
+
 def decoded(records: pa.Table) -> pa.Table:
     """RECORDS, with the strict decoder's answer where there is `data`."""
     unknown = records["data"].is_valid()
     places = np.flatnonzero(unknown.to_numpy())
-    rows = records.drop_columns(["data"]).select(RECORDS.names).cast(RECORDS)
+    rows = records.select(RECORDS.names)
     if not len(places):
         return rows
     read = [_read(data) for data in records["data"].take(pa.array(places)).to_pylist()]

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.errors import StreamingQueryException
 
 from tick_pipeline.errors import SparkJobError
 from tick_pipeline.event_time import US_PER_SECOND, now_us
 from tick_pipeline.spark.streaming.progress import EndReason, Phase, StreamProgress
-from tick_pipeline.spark.streaming.records import RECORDS, decoded, parsed
+from tick_pipeline.spark.streaming.records import READ, collect, decoded, parsed
 from tick_pipeline.spark.streaming.scoring import NEW_CHECKPOINT, StreamScoring
 
 if TYPE_CHECKING:
@@ -106,14 +107,15 @@ class StreamRun:
         began = time.monotonic()
         # That Spark asks for another micro-batch says that it has committed those before.
         self.progress.committed = self.progress.positions
-        collected = _collect(records)
+        collected = collect(records, READ)
         # A failure below must not leave a half-advanced state in use.
         scoring, self._scoring = self._state(), None
         rows = scoring.advance(decoded(collected)) if collected.num_rows else None
         gone = scoring.skip_holes(self.source.is_gone)
         self._emit(gone if rows is None else pa.concat_tables([rows, gone]), str(batch))
-        scoring.batch = batch
-        self.states.write(batch, scoring.dump())
+        # Of a state that outlived Spark's part of the checkpoint, the newest must stay the newest.
+        scoring.batch = max(scoring.batch, batch)
+        self.states.write(scoring.batch, scoring.dump())
         self._scoring = scoring
         self._note(scoring, collected, time.monotonic() - began)
         self.tell()
@@ -123,7 +125,9 @@ class StreamRun:
         scoring = self._state()
         if scoring.batch < 0:
             return
-        self._emit(scoring.flush(), f"{scoring.batch}-flush")
+        self._scoring = None
+        gone = scoring.skip_holes(self.source.is_gone)
+        self._emit(pa.concat_tables([gone, scoring.flush()]), f"{scoring.batch}-flush")
         self.states.write(scoring.batch, scoring.dump())
         self._scoring = scoring
         self._note_scores(scoring)
@@ -165,10 +169,9 @@ class StreamRun:
             self.control.tell(self.progress)
 
     def _watch(self, query: Any, schedule: Schedule) -> tuple[EndReason, bool]:
-        began = time.monotonic()
-        while query.isActive:
-            if query.awaitTermination(_POLL_SECONDS):
-                break
+        began = quiet_since = time.monotonic()
+        newest_us = self.progress.batch_at_us
+        while not _has_ended(query):
             if now_us() - self.progress.heartbeat_us > _HEARTBEAT_SECONDS * US_PER_SECOND:
                 self.tell()
             asked = self.control.stop_asked() if self.control is not None else None
@@ -177,16 +180,16 @@ class StreamRun:
                 return EndReason.STOPPED, asked
             if schedule.drain:
                 continue
-            newest_us = self.progress.batch_at_us or self.progress.started_us
-            idle_seconds = (now_us() - newest_us) / US_PER_SECOND
-            if schedule.idle_seconds and idle_seconds > schedule.idle_seconds:
+            now = time.monotonic()
+            if query.status["isDataAvailable"] or self.progress.batch_at_us != newest_us:
+                quiet_since, newest_us = now, self.progress.batch_at_us
+            if schedule.idle_seconds and now - quiet_since > schedule.idle_seconds:
                 self._stop(query)
                 return EndReason.IDLE, False
-            if schedule.max_seconds and time.monotonic() - began > schedule.max_seconds:
+            if schedule.max_seconds and now - began > schedule.max_seconds:
                 self._stop(query)
                 return EndReason.TIME_UP, False
-        if query.exception() is not None:
-            raise SparkJobError(f"the stream of anomalies failed: {_cause(query.exception())}")
+        _refuse_failed(query)
         return EndReason.DRAINED, schedule.flush
 
     def _stop(self, query: Any) -> None:
@@ -196,6 +199,7 @@ class StreamRun:
         deadline = time.monotonic() + _STOP_WAIT_SECONDS
         while query.status["isTriggerActive"] and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS / 4)
+        _refuse_failed(query)
         query.stop()
 
     def _state(self) -> StreamScoring:
@@ -245,13 +249,17 @@ class StreamRun:
         }
 
 
-def _collect(records: DataFrame) -> pa.Table:
-    """A micro-batch's rows, as Arrow carries them from Spark to Python."""
-    frame: Any = records
-    batches = frame._collect_as_arrow()  # noqa: SLF001  (toPandas makes an object of each text)
-    if batches:
-        return pa.Table.from_batches(batches)
-    return pa.Schema.empty_table(RECORDS.append(pa.field("data", pa.binary())))
+def _has_ended(query: Any) -> bool:
+    """Whether the query ended, in whatever way, within the time of a look."""
+    try:
+        return query.awaitTermination(_POLL_SECONDS) or not query.isActive
+    except StreamingQueryException:
+        return True
+
+
+def _refuse_failed(query: Any) -> None:
+    if query.exception() is not None:
+        raise SparkJobError(f"the stream of anomalies failed: {_cause(query.exception())}")
 
 
 def _cause(error: object) -> str:
