@@ -35,7 +35,9 @@ HOUR_FILE = "anomalies.parquet"
 BATCH_PROPERTY = "snapshot-property.tick_pipeline.stream-batch"
 #: The contract's key, and the tick's: a source that gives an id twice must not lose an anomaly.
 _KEY = ("event_id", "metric", "symbol", "event_us")
-_ORDER = [("symbol", "ascending"), ("event_us", "ascending"), ("event_id", "ascending")]
+_ORDER = [(name, "ascending") for name in ("symbol", "event_us", "event_id", "metric")]
+#: Hours whose keys are remembered: the stream writes its newest ones.
+_KNOWN_HOURS = 4
 Keys = set[tuple[str, str, str, int]]
 
 
@@ -129,6 +131,7 @@ class IcebergSink:
                 for hour_us, of_hour in _by_hour(added):
                     self._known[hour_us] |= _keys(of_hour)
                 snapshot = self._snapshot()
+            self._known = dict(sorted(self._known.items())[-_KNOWN_HOURS:])
             self._left_snapshot = snapshot
             return added.num_rows
 
@@ -171,5 +174,10 @@ def _keys(rows: pa.Table) -> Keys:
 
 
 def _absent(rows: pa.Table, known: Keys) -> pa.Table:
-    keys = zip(*(rows[name].to_pylist() for name in _KEY), strict=True)
-    return rows.filter(pa.array([key not in known for key in keys], pa.bool_()))
+    """The rows whose key is not known; of rows with one key, as of two shards, the first."""
+    seen: Keys = set()
+    absent: list[bool] = []
+    for key in zip(*(rows[name].to_pylist() for name in _KEY), strict=True):
+        absent.append(key not in known and key not in seen)
+        seen.add(key)
+    return rows.filter(pa.array(absent, pa.bool_()))
