@@ -38,6 +38,7 @@ _KEY = ("event_id", "metric", "symbol", "event_us")
 _ORDER = [(name, "ascending") for name in ("symbol", "event_us", "event_id", "metric")]
 #: Hours whose keys are remembered: the stream writes its newest ones.
 _KNOWN_HOURS = 4
+_LOCAL = "file://"
 Keys = set[tuple[str, str, str, int]]
 
 
@@ -64,7 +65,11 @@ class ParquetSink:
 
     def __init__(self, warehouse: str, locks: Path | None) -> None:
         root = table_location(warehouse, StorageMode.PARQUET_PROJECTION, ANOMALIES)
-        self._files, self._root = pafs.FileSystem.from_uri(root)
+        if root.startswith(_LOCAL):
+            # A URI as everywhere here: not percent-encoded, so not for a parser of URIs.
+            self._files, self._root = pafs.LocalFileSystem(), root.removeprefix(_LOCAL)
+        else:
+            self._files, self._root = pafs.FileSystem.from_uri(root)
         self._locks = locks
 
     def write(self, rows: pa.Table, batch: str) -> int:

@@ -130,7 +130,7 @@ def shard_of_key(shards: Iterable[tuple[str, str]]) -> str:
     Args:
         shards: id and first hash key, 32 hexadecimal digits, of ranges that leave no key out.
     """
-    highest_first = sorted(shards, key=lambda shard: shard[1], reverse=True)
+    highest_first = sorted(shards, key=lambda shard: shard[1].lower(), reverse=True)
     branches = " ".join(
         f"when md5(partitionKey) >= '{first.lower()}' then '{shard}'"
         for shard, first in highest_first

@@ -25,6 +25,7 @@ from tick_pipeline.spark.streaming.records import READ, RECORDS, collect, decode
 from tick_pipeline.storage import StorageMode
 from tick_pipeline_tests.contracts.broken_ticks import BROKEN, GOOD
 from tick_pipeline_tests.contracts.odd_records import RAW_VALUES, TICK, odd_records
+from tick_pipeline_tests.spark.streaming.drawing import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,19 +95,6 @@ def assert_equal_to_strict(lake: Lake, records: Sequence[bytes]) -> None:
         assert (row["shard"], row["arrival_us"]) == ("shard-0000", 5)
 
 
-def drawn(strategy: st.SearchStrategy[bytes], number: int) -> list[bytes]:
-    """That many records: a query for each would take half a second, one for all takes one."""
-    found: list[bytes] = []
-
-    @settings(max_examples=number, deadline=None, database=None, suppress_health_check=_HEALTHY)
-    @given(strategy)
-    def draw(data: bytes) -> None:
-        found.append(data)
-
-    draw()
-    return found
-
-
 @spark
 def test_reading_equals_the_strict_decoder_on_records_gone_wrong(lake: Lake) -> None:
     assert_equal_to_strict(lake, drawn(odd_records(), 800))
@@ -115,7 +103,7 @@ def test_reading_equals_the_strict_decoder_on_records_gone_wrong(lake: Lake) -> 
 @pytest.mark.soak
 @spark
 def test_reading_equals_the_strict_decoder_on_very_many_records_gone_wrong(lake: Lake) -> None:
-    for _ in range(20):
+    for _ in range(10):
         assert_equal_to_strict(lake, drawn(odd_records(), 2000))
         assert_equal_to_strict(lake, drawn(compact_records(), 2000))
 
