@@ -13,6 +13,7 @@ from tick_pipeline.errors import SettingsError
 from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
+    from tick_pipeline.resources.anomaly_stream import AnomalyStream
     from tick_pipeline.resources.landing import Landing
     from tick_pipeline.resources.query_engine import QueryEngine
     from tick_pipeline.resources.spark_jobs import SparkJobs
@@ -39,6 +40,16 @@ def local_spark_jobs() -> SparkJobs:
     return LocalSparkJobs(open_home(settings), settings)
 
 
+@dg.resource(description="Runs the streaming job of anomalies until it is stopped.")
+def local_anomaly_stream() -> AnomalyStream:
+    """A process of this machine, which outlives the one that started it."""
+    from tick_pipeline.resources.anomaly_stream import LocalAnomalyStream
+    from tick_pipeline.resources.local import open_home
+
+    settings = load_settings()
+    return LocalAnomalyStream(open_home(settings), settings)
+
+
 @dg.resource(description="Runs read-only SQL in Athena's dialect.")
 def local_query_engine() -> QueryEngine:
     """DuckDB over the tables of HOME."""
@@ -61,6 +72,7 @@ def local_tables() -> Tables:
 LOCAL = {
     "landing": local_landing,
     "spark_jobs": local_spark_jobs,
+    "anomaly_stream": local_anomaly_stream,
     "query_engine": local_query_engine,
     "tables": local_tables,
 }

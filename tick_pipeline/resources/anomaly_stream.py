@@ -196,6 +196,7 @@ class LocalAnomalyStream:
         if self._is_running():
             self._write(self._wanted_file, asdict(options))
             return self.status()
+        was_wanted = self._wanted_file.exists()
         for file in (self._outcome, self._run_file):
             file.unlink(missing_ok=True)
         self._control.forget()
@@ -209,6 +210,8 @@ class LocalAnomalyStream:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        # A long-lived caller, as Dagster's code server, must not keep its ended children as zombies.
+        threading.Thread(target=process.wait, daemon=True).start()
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             progress = self._control.progress()
@@ -216,7 +219,8 @@ class LocalAnomalyStream:
                 return self.status()
             if process.poll() is not None:
                 reason = self.status().reason or last_error(self._supervisor_log)
-                self._wanted_file.unlink(missing_ok=True)
+                if not was_wanted:
+                    self._wanted_file.unlink(missing_ok=True)
                 raise SparkJobError(f"{_WHAT} did not start: {reason}; its log: {self._log}")
             time.sleep(_POLL_SECONDS)
         raise SparkJobError(
