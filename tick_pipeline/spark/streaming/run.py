@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.errors import StreamingQueryException
 
-from tick_pipeline.errors import SparkJobError
+from tick_pipeline.errors import SparkJobError, TickPipelineError
 from tick_pipeline.event_time import US_PER_SECOND, now_us
 from tick_pipeline.spark.streaming.progress import EndReason, Phase, StreamProgress
 from tick_pipeline.spark.streaming.records import READ, collect, decoded, parsed
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.2
 _HEARTBEAT_SECONDS = 1.0
 _STOP_WAIT_SECONDS = 60.0
+_CAUSED = "Caused by: "
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class StreamRun:
     log: logging.Logger
     progress: StreamProgress = field(default_factory=StreamProgress)
     _scoring: StreamScoring | None = None
+    _failure: Exception | None = None
 
     def __post_init__(self) -> None:
         self.progress.pid = os.getpid()
@@ -104,6 +106,14 @@ class StreamRun:
 
     def take(self, records: DataFrame, batch: int) -> None:
         """Take a micro-batch: Spark calls it, again after a crash."""
+        try:
+            self._take(records, batch)
+        except Exception as error:
+            # Spark tells it as a text of the JVM's.
+            self._failure = error
+            raise
+
+    def _take(self, records: DataFrame, batch: int) -> None:
         began = time.monotonic()
         # That Spark asks for another micro-batch says that it has committed those before.
         self.progress.committed = self.progress.positions
@@ -141,7 +151,8 @@ class StreamRun:
             schedule: when to begin and end.
 
         Raises:
-            SparkJobError: the query failed.
+            TickPipelineError: a micro-batch met it.
+            SparkJobError: the query failed otherwise.
         """
         writer = (
             parsed(self.source.read(spark))
@@ -189,7 +200,7 @@ class StreamRun:
             if schedule.max_seconds and now - began > schedule.max_seconds:
                 self._stop(query)
                 return EndReason.TIME_UP, False
-        _refuse_failed(query)
+        self._refuse_failed(query)
         return EndReason.DRAINED, schedule.flush
 
     def _stop(self, query: Any) -> None:
@@ -199,8 +210,19 @@ class StreamRun:
         deadline = time.monotonic() + _STOP_WAIT_SECONDS
         while query.status["isTriggerActive"] and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS / 4)
-        _refuse_failed(query)
+        self._refuse_failed(query)
         query.stop()
+
+    def _refuse_failed(self, query: Any) -> None:
+        error = query.exception()
+        if error is None:
+            return
+        failure = self._failure
+        if isinstance(failure, TickPipelineError):
+            raise failure
+        raise SparkJobError(
+            f"the stream of anomalies failed: {_cause(failure or error)}"
+        ) from failure
 
     def _state(self) -> StreamScoring:
         """The state after the newest micro-batch that was written."""
@@ -257,13 +279,8 @@ def _has_ended(query: Any) -> bool:
         return True
 
 
-def _refuse_failed(query: Any) -> None:
-    if query.exception() is not None:
-        raise SparkJobError(f"the stream of anomalies failed: {_cause(query.exception())}")
-
-
-def _cause(error: object) -> str:
-    """The first line of what a failed query says that is not Spark's own frame around it."""
+def _cause(error: Exception) -> str:
+    """Why a query failed, in one line: the JVM's innermost cause, or what Python raised."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    ours = [line for line in lines if line.startswith("tick_pipeline.errors.")]
-    return (ours or lines or ["it said nothing"])[-1].partition(": ")[2] or lines[0]
+    causes = [line.removeprefix(_CAUSED) for line in lines if line.startswith(_CAUSED)]
+    return causes[-1] if causes else f"{type(error).__name__}: {lines[0] if lines else 'no word'}"
