@@ -2,8 +2,9 @@
 
 A path is a Brownian motion made by midpoint displacement (Lévy's construction) on a dyadic grid of
 seconds since the epoch: any window is computed from the grid above it, so overlapping runs trade on
-one path. Its volatility follows the hour of the day and slow regimes (clustering). Trades bounce
-between bid and ask around it.
+one path. Inside a second each trade goes on halving, down to 1/256 s; below that the path is a line.
+Its volatility follows the hour of the day and slow regimes (clustering). Trades bounce between bid
+and ask around it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 STEADY, TREND, VOLATILE = "steady", "trend", "volatile"
 
 #: Random streams of a symbol; those of the path's levels have the level's width, a power of two.
-_ANCHOR, _REGIME, _SLOW_REGIME, _TRADE, _TREND_PHASE, _COUNT, _TIME = (
+_ANCHOR, _REGIME, _SLOW_REGIME, _TRADE, _TREND_PHASE, _COUNT, _TIME, _WITHIN_SECOND = (
     0,
     101,
     102,
@@ -35,8 +36,11 @@ _ANCHOR, _REGIME, _SLOW_REGIME, _TRADE, _TREND_PHASE, _COUNT, _TIME = (
     104,
     105,
     106,
+    107,
 )
 _ROOT_SECONDS = 1 << 17
+#: A second is halved so often: its path is straight below 1/256 s, where it moves less than a spread.
+_HALVINGS_OF_SECOND = 8
 #: Volatile paths move more below this width only, so they stay around the steady path.
 _VOLATILE_BELOW_SECONDS = 2048
 _VOLATILE_FACTOR = 3.0
@@ -169,8 +173,10 @@ class Market:
         self, seconds: NDArray[np.int64], period: int, stream: int
     ) -> NDArray[np.float64]:
         node, rest = np.divmod(seconds, period)
-        keys, share = substream(self._keys, stream)[:, None], rest / period
-        return normal(bits(keys, node)) * (1 - share) + normal(bits(keys, node + 1)) * share
+        knots = np.arange(int(node[0]), int(node[-1]) + 2)
+        values = normal(bits(substream(self._keys, stream)[:, None], knots))
+        place, share = node - node[0], rest / period
+        return values[:, place] * (1 - share) + values[:, place + 1] * share
 
     def _triangle(self, seconds: NDArray[np.int64]) -> NDArray[np.float64]:
         phase = uniform(substream(self._keys, _TREND_PHASE))[:, None]
@@ -204,12 +210,34 @@ class Market:
         first, last = int(second.min()), int(second.max()) + 1
         mid = self.mid_prices(first, last) * self.ticks_per_unit[:, None]
         before = mid[symbol, second - first]
-        path = before + (mid[symbol, second - first + 1] - before) * (rest_us / US_PER_SECOND)
+        share = rest_us / US_PER_SECOND
+        path = before + (mid[symbol, second - first + 1] - before) * share
+        path *= np.exp(self._within_second(symbol, second, share))
         side = (random & np.uint64(1)).astype(np.float64) - 0.5
         # A spread that itself varies gives returns their moderately fat tails.
         depth = np.exp(0.35 * normal(random, shift=24))
         bounce = self._spread[symbol] * (side * depth + 0.2 * normal(random))
         return np.maximum(np.rint(path + bounce), 1).astype(np.int64)
+
+    def _within_second(
+        self, symbol: NDArray[np.int64], second: NDArray[np.int64], share: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """How far the log path is from the line between a trade's full seconds."""
+        keys, halvings = substream(self._keys, _WITHIN_SECOND)[symbol], _HALVINGS_OF_SECOND
+        # Cells of a second in a heap's order: 1 is the whole, n is halved into 2 n and 2 n + 1.
+        finest = (1 << halvings) + (share * (1 << halvings)).astype(np.int64)
+        second_nodes = second << halvings
+        bridge = np.zeros(len(symbol))
+        for level in range(halvings):
+            moves = normal(bits(keys, second_nodes + (finest >> (halvings - level))))
+            inside = share * (1 << level)
+            inside -= np.floor(inside)
+            # A midpoint's move counts in full there, and falls to nothing at both ends of its cell.
+            moves *= np.minimum(inside, 1.0 - inside)
+            bridge += moves * 2.0 ** (-level / 2)
+        first = int(second.min())
+        sigma = self._sigma_at(np.arange(first, int(second.max()) + 1))
+        return bridge * sigma[symbol, second - first] * self._fine_factor[symbol]
 
     def _volumes(
         self, symbol: NDArray[np.int64], random: NDArray[np.uint64]

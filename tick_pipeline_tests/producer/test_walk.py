@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,12 @@ def returns_of(trades: Trades, symbol: int) -> NDArray[np.float64]:
     return np.diff(np.log(ticks))
 
 
+def bare_market(kind: str = STEADY) -> Market:
+    """One symbol without spread and with hardly any tick size: its trades lie on the path."""
+    [traded] = instruments(1)
+    return Market([replace(traded, spread_ticks=0.0, ticks_per_unit=10**9)], 1, [kind])
+
+
 _SECOND = st.integers(MIN_EVENT_US // US_PER_SECOND, MAX_EVENT_US // US_PER_SECOND - 20_000)
 
 
@@ -66,6 +73,38 @@ def test_a_window_cut_into_parts_has_the_same_trades(cut: list[int]) -> None:
         joined = np.concatenate([getattr(part, name) for part in parts])
         symbol = np.concatenate([part.symbol for part in parts])
         assert np.array_equal(joined[np.argsort(symbol, kind="stable")], getattr(whole, name))
+
+
+@pytest.mark.parametrize("kind", [STEADY, VOLATILE])
+def test_inside_a_second_the_variance_of_a_return_grows_with_its_time(kind: str) -> None:
+    """As that of whole seconds does; a straight line would make it grow with the time's square."""
+    market = bare_market(kind)
+    trades = trades_of(market, 2000, 1000)
+    path, seconds = np.log(trades.price_ticks), trades.event_us / US_PER_SECOND
+    whole = np.diff(np.log(market.mid_prices(START, START + 2000)[0])).var()
+    for trades_apart in (40, 125, 500, 900):
+        moves = path[trades_apart:] - path[:-trades_apart]
+        elapsed = seconds[trades_apart:] - seconds[:-trades_apart]
+        assert (moves**2).sum() / elapsed.sum() == pytest.approx(whole, rel=0.06)
+
+
+def test_the_path_inside_a_second_meets_the_full_seconds() -> None:
+    market = bare_market()
+    trades = trades_of(market, 600, 1000)
+    second, rest_us = np.divmod(trades.event_us, US_PER_SECOND)
+    price = trades.price_ticks / 1e9
+    near = rest_us < 100
+    expected = market.mid_prices(START, START + 600)[0][second - START]
+    assert near.sum() > 30
+    assert price[near] == pytest.approx(expected[near], rel=2e-5)
+    assert price[~near] != pytest.approx(expected[~near], rel=2e-5)
+
+
+def test_trades_of_another_rate_are_on_the_same_path_inside_a_second() -> None:
+    """What a trade costs is a function of its instant: between its neighbours of a denser run."""
+    sparse, dense = (trades_of(bare_market(), 60, rate) for rate in (40, 40_000))
+    expected = np.interp(sparse.event_us, dense.event_us, dense.price_ticks)
+    assert sparse.price_ticks == pytest.approx(expected, rel=1e-6)
 
 
 def test_runs_of_other_rates_and_symbols_trade_on_the_same_path() -> None:
