@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ from tick_pipeline.spark.scoring_rules import METRICS, ScoringRules
 from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 PREFIX = "TICK_PIPELINE_"
 
@@ -154,6 +155,26 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError("; ".join(_one_line(item) for item in error.errors())) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from error
+
+
+@contextmanager
+def settings_in_environment(**values: str) -> Generator[None]:
+    """This process with other settings, while the block runs: for what reads them itself.
+
+    Args:
+        values: name of a setting, lower case -> its text.
+    """
+    names = {f"{PREFIX}{name.upper()}": value for name, value in values.items()}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def process_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

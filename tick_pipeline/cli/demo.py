@@ -1,58 +1,28 @@
-"""`demo`: the whole pipeline once, as one run of Dagster, and what it did as one table."""
+"""`demo`: the whole pipeline once, as two runs of Dagster and a drain of the stream, and what it did."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tick_pipeline.cli.demo_result import CheckOutcome, DemoResult, show_demo
 from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_stream
-from tick_pipeline.cli.output import progress_bar, say, show, show_json, show_table
+from tick_pipeline.cli.output import progress_bar, say, show_json
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.errors import InputError, WorkError
 from tick_pipeline.event_time import US_PER_MINUTE, format_short, now_us, widen_to_hours
+from tick_pipeline.settings import settings_in_environment
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from tick_pipeline.evaluation.matching import Matching
     from tick_pipeline.home import Home
     from tick_pipeline.producer.simulate import SimulationRequest, SimulationSummary
     from tick_pipeline.settings import Settings
-
-
-@dataclass(frozen=True)
-class CheckOutcome:
-    """One asset check of the run: `ok`, `warn` or `error`, and what it found."""
-
-    asset: str
-    check: str
-    outcome: str
-    description: str
-
-
-@dataclass(frozen=True)
-class DemoResult:
-    """One demo.
-
-    Attributes:
-        produced: what the simulator sent.
-        tables: `storage_mode/table` -> numbers of its materialization, over the whole hours of the window.
-        checks: every asset check of the run.
-        parity: table -> whether both modes hold the same; empty where one mode is switched off.
-        run_id: Dagster's run.
-        seconds: wall time of each step.
-    """
-
-    produced: SimulationSummary
-    tables: dict[str, dict[str, Any]]
-    checks: list[CheckOutcome]
-    parity: dict[str, bool]
-    run_id: str
-    seconds: dict[str, float]
 
 
 def demo(
@@ -60,7 +30,7 @@ def demo(
     scenario: Annotated[str, typer.Option(help="What happens.")] = "mixed",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate, then land, make candles and check them as one Dagster run, on this machine."""
+    """Simulate, land, make candles, find anomalies, by stream and by batch, and check it all, here."""
     from tick_pipeline.producer.simulate import SimulationRequest
 
     settings = local_settings()
@@ -80,7 +50,7 @@ def demo(
     if as_json:
         show_json(result)
     else:
-        _show(result, settings)
+        show_demo(result, settings)
     wrong = [check for check in result.checks if check.outcome == "error"]
     if wrong:
         raise WorkError(
@@ -89,11 +59,12 @@ def demo(
 
 
 def _run(request: SimulationRequest, home: Home, settings: Settings) -> DemoResult:
+    from tick_pipeline.producer.instruments import tick_sizes
     from tick_pipeline.producer.simulate import run_simulation
 
     stream = local_stream(home, settings)
     clock = _Clock()
-    with stop_on_signals() as stop, progress_bar("1/2 ticks into the stream") as bar:
+    with stop_on_signals() as stop, progress_bar("1/4 ticks into the stream") as bar:
         produced = run_simulation(
             stream,
             request,
@@ -104,28 +75,78 @@ def _run(request: SimulationRequest, home: Home, settings: Settings) -> DemoResu
         if stop.is_set():
             raise KeyboardInterrupt
     clock.lap("produce")
-    with progress_bar("2/2 both raw tables, candles by Spark, checks: Dagster's job ohlc_batch"):
-        result = _run_hours(home, settings, produced)
-    clock.lap("ohlc_batch")
-    tables, checks = _tables(result), _checks(result)
+    # What moves by its price increment has not moved far; the user's own sizes win.
+    sizes = {**tick_sizes(request.symbols), **settings.anomaly_tick_sizes}
+    texts = ",".join(f"{symbol}={size!r}" for symbol, size in sizes.items())
+    with settings_in_environment(anomaly_tick_sizes=texts):
+        with progress_bar("2/4 both raw tables, candles by Spark, checks: the job ohlc_batch"):
+            candles = _run_hours("ohlc_batch", home, settings, produced)
+        clock.lap("ohlc_batch")
+        with progress_bar("3/4 anomalies from the stream, by Spark Structured Streaming"):
+            streamed = _drain(home)
+        clock.lap("stream")
+        with progress_bar("4/4 the same by batch, compared and checked: the job anomaly_batch"):
+            anomalies = _run_hours("anomaly_batch", home, settings, produced)
+        clock.lap("anomaly_batch")
+    checks = [*_checks(candles), *_checks(anomalies)]
+    matching = _match(home, settings, produced)
     return DemoResult(
         produced=produced,
-        tables=tables,
+        tables=_tables(candles) | _tables(anomalies),
         checks=checks,
         parity={
             check.asset.partition("/")[2]: check.outcome == "ok"
             for check in checks
             if check.check == "storage_parity"
         },
-        run_id=result.run_id,
+        streamed=streamed,
+        injected=matching.outcomes,
+        false_alerts=matching.false_alerts,
+        run_ids={"ohlc_batch": candles.run_id, "anomaly_batch": anomalies.run_id},
         seconds=clock.laps,
     )
 
 
+def _drain(home: Home) -> dict[str, int]:
+    """Score the whole stream and let it go; rows added by storage mode.
+
+    A stream that is being scored in the background is left to that.
+    """
+    from tick_pipeline.resources.anomaly_stream import LocalAnomalyStream, StreamOptions
+
+    # With the tick sizes of the moment.
+    stream = LocalAnomalyStream(home, local_settings())
+    status = stream.status()
+    if status.pid is not None:
+        say(f"the stream is being scored by process {status.pid}")
+        return status.progress.written if status.progress else {}
+    with stop_on_signals() as stop:
+        progress = stream.run(StreamOptions(drain=True, flush=True), stop=stop)
+        if stop.is_set():
+            raise KeyboardInterrupt
+    stream.stop()
+    return progress.written
+
+
+def _match(home: Home, settings: Settings, produced: SimulationSummary) -> Matching:
+    """The events of this run, and the anomalies of its window."""
+    from tick_pipeline.evaluation.run import read_labels
+    from tick_pipeline.evaluation.stored import match_stored
+    from tick_pipeline.resources.query_engine import LocalQueryEngine
+
+    return match_stored(
+        LocalQueryEngine(home, settings),
+        settings.storage_modes[0],
+        read_labels(produced.labels),
+        produced.start_us,
+        produced.end_us,
+    )
+
+
 def _run_hours(
-    home: Home, settings: Settings, produced: SimulationSummary
+    job: str, home: Home, settings: Settings, produced: SimulationSummary
 ) -> dg.ExecuteInProcessResult:
-    """`ohlc_batch` over the hours that the ticks touch.
+    """A job over the hours that the ticks touch.
 
     Raises:
         WorkError: a step failed; the run in the web interface tells all.
@@ -136,7 +157,7 @@ def _run_hours(
 
     window = Window(*widen_to_hours(produced.start_us, produced.end_us))
     with open_instance(home, settings) as instance:
-        result = run_job(instance, "ohlc_batch", window)
+        result = run_job(instance, job, window)
     failures = result.get_step_failure_events()
     if failures:
         error = failures[0].step_failure_data.error
@@ -185,44 +206,3 @@ class _Clock:
         now = time.monotonic()
         self.laps[name] = round(now - self._last, 2)
         self._last = now
-
-
-def _show(result: DemoResult, settings: Settings) -> None:
-    produced, modes = result.produced, [mode.value for mode in settings.storage_modes]
-
-    def row(title: str, table: str, name: str) -> tuple[Any, ...]:
-        return (title, *(result.tables[f"{mode}/{table}"][name] for mode in modes))
-
-    rows: list[tuple[Any, ...]] = [
-        ("ticks sent", *(produced.sent for _ in modes)),
-        row("landed in raw", "raw", "landed by this run"),
-        row("malformed, kept as errors", "raw", "malformed, kept as errors"),
-        row("invalid, kept in raw", "raw", "invalid"),
-        row("duplicates, counted once", "raw", "duplicates"),
-        row("candles 1m", "aggregated_1m", "dagster/row_count"),
-        row("candles 5m", "aggregated_5m", "dagster/row_count"),
-        *(
-            (f"parity: {table}", *("equal" if equal else "DIFFER" for _ in modes))
-            for table, equal in result.parity.items()
-        ),
-    ]
-    window = f"{format_short(produced.start_us)} .. {format_short(produced.end_us)}"
-    show_table(("", *modes), rows, title=window)
-    steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())
-    show(f"{sum(result.seconds.values()):.1f} s: {steps}")
-    count = Counter(check.outcome for check in result.checks)
-    show(f"checks: {count['ok']} ok, {count['warn']} warnings, {count['error']} errors")
-    for check in result.checks:
-        if check.outcome != "ok":
-            show(f"  {check.outcome}: {check.check} of {check.asset}: {check.description}")
-    show("invalid, duplicates and candles are those of the whole hours that the window touches")
-    say(f"what was injected: {produced.labels}")
-    say("what to look at next:")
-    say("  make ui     the same in Dagster: lineage, checks, this run")
-    for command in (
-        "tick-pipeline query --file latest_candles",
-        "tick-pipeline query --file top_movers",
-        "tick-pipeline query --file lateness",
-        "tick-pipeline status",
-    ):
-        say(f"  .venv/bin/{command}")

@@ -23,7 +23,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 _MOST_BARS = 60
 _MOST_RECORDS = 20
 #: Rows that a run replaced by others; the check `anomaly_sanity` reads it.
-DIFFERING = "differing"
+DIFFERING, GONE = "differing", "no anomalies any more"
 Metadata = dict[str, Any]
 
 
@@ -134,6 +134,7 @@ def replacement_metadata(report: AnomalyReport) -> dict[str, int]:
     return {
         "replaced": report.replaced,
         DIFFERING: report.differing,
+        GONE: report.gone,
         "added": report.added,
     }
 

@@ -123,6 +123,7 @@ class Comparison:
 
     replaced: int
     differing: int
+    gone: int
     added: int
 
 
@@ -299,9 +300,10 @@ def compared(old: DataFrame, new: DataFrame) -> Comparison:
             new.groupBy(*key).agg(F.first(F.struct(*values)).alias("new")), list(key), "full_outer"
         )
     )
-    replaced, differing, added = beside.selectExpr(
+    replaced, differing, gone, added = beside.selectExpr(
         "coalesce(sum(rows), 0)",
         f"coalesce(sum(case when coalesce({same}, false) then rows - 1 else rows end), 0)",
+        "count_if(new is null)",
         "count_if(rows is null)",
     ).collect()[0]
-    return Comparison(replaced, differing, added)
+    return Comparison(replaced, differing, gone, added)

@@ -109,6 +109,7 @@ class AnomalyReport(JobReport):
         worst_zscore: the largest |zscore|; 0 without an anomaly.
         replaced: rows that were in the hours before.
         differing: those among them that the new rows do not contain equal.
+        gone: those among the differing whose key is no anomaly any more.
         added: new rows whose key was not there.
     """
 
@@ -120,6 +121,7 @@ class AnomalyReport(JobReport):
     worst_zscore: float
     replaced: int
     differing: int
+    gone: int
     added: int
 
 

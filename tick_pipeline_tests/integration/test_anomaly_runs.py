@@ -233,6 +233,7 @@ def test_anomaly_sanity_warns_of_rows_that_the_batch_run_replaced_by_others(
     found = scored.check("anomaly_sanity")
     assert (found.passed, found.severity) == (False, _WARN)
     assert found.metadata["differing"].value == rows.num_rows
+    assert found.metadata["no anomalies any more"].value == 0
     assert scored.check("anomaly_sanity", ICEBERG).passed
     scored.again()
     assert scored.check("anomaly_sanity").passed

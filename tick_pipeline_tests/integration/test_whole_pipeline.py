@@ -25,10 +25,11 @@ from tick_pipeline.event_time import (
 )
 from tick_pipeline.landing.error_records import read_errors
 from tick_pipeline.orchestration.tables import OHLC_TABLES
-from tick_pipeline.storage import RAW, TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline.storage import RAW, TABLES, TIMEFRAMES, StorageMode, candle_table
 from tick_pipeline.stream.port import Earliest
 from tick_pipeline.stream.segments import LocalStream
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline, both_modes, without_rows
+from tick_pipeline_tests.integration.processes import processes_of
 from tick_pipeline_tests.integration.trades import assert_same_candles
 
 if TYPE_CHECKING:
@@ -248,10 +249,11 @@ def test_gaps_are_seen(new_pipeline: Callable[..., Pipeline], tmp_path: Path) ->
 def test_a_demo_runs_twice_in_one_home(new_pipeline: Callable[..., Pipeline]) -> None:
     """Each succeeds, finds the modes equal, and leaves the other's ticks in place."""
     pipeline = new_pipeline()
-    for run in (1, 2):
-        result = pipeline.json("demo", "--minutes", "2")
-        assert result["parity"] == dict.fromkeys(OHLC_TABLES, True)
-        assert result["produced"]["end_us"] - result["produced"]["start_us"] == 2 * US_PER_MINUTE
+    for run, (scenario, minutes) in enumerate([("spikes", 25), ("mixed", 2)], start=1):
+        result = pipeline.json("demo", "--scenario", scenario, "--minutes", str(minutes))
+        assert result["parity"] == dict.fromkeys(TABLES, True)
+        window_us = result["produced"]["end_us"] - result["produced"]["start_us"]
+        assert window_us == minutes * US_PER_MINUTE
         assert not [check for check in result["checks"] if check["outcome"] == "error"]
         for mode in MODES:
             raw = result["tables"][f"{mode}/raw"]
@@ -260,6 +262,22 @@ def test_a_demo_runs_twice_in_one_home(new_pipeline: Callable[..., Pipeline]) ->
             sources = f"select count(distinct source) from {mode}.ticks where source like 'sim-%'"
             assert pipeline.scalar(sources) == run
             assert not pipeline.candles(mode, "1m").empty
+        if scenario == "spikes":
+            _assert_demo_found_its_spikes(pipeline, result)
+
+
+def _assert_demo_found_its_spikes(pipeline: Pipeline, result: dict[str, Any]) -> None:
+    """By stream and by batch alike, in both modes; and neither process nor consumer is left."""
+    found = [outcome for outcome in result["injected"] if outcome["first_alert_us"] is not None]
+    assert len(found) == len(result["injected"]) > 0
+    for mode in MODES:
+        table = result["tables"][f"{mode}/anomalies"]
+        assert result["streamed"][mode.value] == table["dagster/row_count"] >= len(found)
+        assert (table["differing"], table["added"]) == (0, 0)
+    assert result["false_alerts"] <= len(found)
+    status = pipeline.json("anomalies", "status")
+    assert (status["state"], status["wanted"], status["behind"]) == ("stopped", False, 0)
+    assert processes_of(pipeline.home) == []
 
 
 def test_a_demo_runs_with_one_mode_alone(new_pipeline: Callable[..., Pipeline]) -> None:
@@ -267,7 +285,8 @@ def test_a_demo_runs_with_one_mode_alone(new_pipeline: Callable[..., Pipeline]) 
     pipeline = new_pipeline(STORAGE_MODES=PARQUET.value)
     result = pipeline.json("demo", "--minutes", "2")
     assert result["parity"] == {}
-    assert sorted(result["tables"]) == sorted(f"{PARQUET}/{table}" for table in OHLC_TABLES)
+    assert sorted(result["tables"]) == sorted(f"{PARQUET}/{table}" for table in TABLES)
+    assert result["streamed"].keys() == {PARQUET.value}
     assert not pipeline.candles(PARQUET, "5m").empty
     for table in OHLC_TABLES:
         assert pipeline.files(PARQUET, table)

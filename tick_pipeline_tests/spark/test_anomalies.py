@@ -310,6 +310,7 @@ def test_a_run_tells_how_the_rows_it_replaces_differed(lake: Lake, mode: Storage
         report = lake.score(start_us, mode, rules=LENIENT)
         told = (report.replaced, report.differing, report.added)
         assert told == (stored.num_rows, differing, added)
+        assert report.gone == ("of-nobody" in stored["event_id"].to_pylist())
         assert lake.anomalies(start_us, mode).equals(right)
 
 

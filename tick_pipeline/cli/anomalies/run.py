@@ -67,6 +67,7 @@ def report_rows(reports: Sequence[AnomalyReport]) -> list[tuple[Any, ...]]:
         ("worst |zscore|", *(round(report.worst_zscore, 1) for report in reports)),
         ("replaced rows", *(report.replaced for report in reports)),
         ("that differed", *(report.differing for report in reports)),
+        ("no anomalies any more", *(report.gone for report in reports)),
         ("added rows", *(report.added for report in reports)),
         *rows_of_reading(reports),
     ]

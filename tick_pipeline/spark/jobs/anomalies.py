@@ -158,8 +158,8 @@ def _write(
     start_us, end_us = arguments.start_us, arguments.end_us
     old = stored_hours(spark, target, load_contract("anomaly"), start_us, end_us)
     if old is None and not number:
-        return Comparison(replaced=0, differing=0, added=0)
-    comparison = Comparison(0, 0, number) if old is None else compared(old, rows)
+        return Comparison(replaced=0, differing=0, gone=0, added=0)
+    comparison = Comparison(0, 0, 0, number) if old is None else compared(old, rows)
     overwrite_hours(rows, target, start_us, end_us, run=uuid.uuid4().hex)
     return comparison
 
