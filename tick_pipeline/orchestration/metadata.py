@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_BARS = 60
 _MOST_RECORDS = 20
+#: Of the anomalies' table, what fits beside one another on a page; the tables hold the rest.
+_OF_ANOMALY = ("event_at", "symbol", "metric", "zscore", "value", "mean", "stddev", "low", "high")
+_DIGITS = 6
 #: Rows that a run replaced by others; the check `anomaly_sanity` reads it.
 DIFFERING, GONE = "differing", "no anomalies any more"
 Metadata = dict[str, Any]
@@ -110,12 +114,13 @@ def anomaly_metadata(
         stored: the answer of `anomalies_with_candle` over the window.
         picture: of the symbol with the most of them, empty where there is none.
     """
+    shown = [{name: row[name] for name in _OF_ANOMALY} for row in stored.records]
     by_symbol = [{"symbol": name, "anomalies": number} for name, number in report.by_symbol.items()]
     return {
         "dagster/row_count": report.anomalies,
         "window": str(window),
         **picture,
-        "anomalies": record_table(stored.records),
+        "anomalies": record_table(shown),
         "by symbol": record_table(by_symbol),
         **{f"of {metric}": number for metric, number in report.by_metric.items()},
         "worst |zscore|": report.worst_zscore,
@@ -186,5 +191,8 @@ def _rows_of_minutes(window: Window, by_minute: Sequence[Mapping[str, Any]]) -> 
 
 def _plain(value: object) -> str | int | float | bool:
     if isinstance(value, float):
-        return round(value, 6)
+        # Digits after the point say nothing of a return of 0.0000001.
+        return round(value, _DIGITS) if abs(value) >= 1 else float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
     return value if isinstance(value, str | int | bool) else str(value)

@@ -79,8 +79,19 @@ def test_raw_counts_the_window_and_shows_its_minutes() -> None:
 
 
 def test_values_that_dagster_does_not_know_become_text() -> None:
-    moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    table = record_table([{"at": moment, "price": 1 / 3, "count": 2, "none": None}])
+    moment = datetime(2026, 1, 1, 9, 30, tzinfo=timezone.utc)
+    table = record_table([{"at": moment, "count": 2, "none": None}])
     assert isinstance(table, dg.TableMetadataValue)
     [record] = table.records
-    assert record.data == {"at": str(moment), "price": 0.333333, "count": 2, "none": "None"}
+    assert record.data == {"at": "2026-01-01T09:30:00Z", "count": 2, "none": "None"}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1 / 3, 0.333333), (62757.4123456, 62757.412346), (-1.2e-07 / 7, -1.71429e-08)],
+)
+def test_a_small_number_keeps_its_digits(value: float, shown: float) -> None:
+    """A return is small: rounded to a place after the point it would be 0."""
+    table = record_table([{"value": value}])
+    assert isinstance(table, dg.TableMetadataValue)
+    assert table.records[0].data == {"value": shown}

@@ -13,7 +13,10 @@ from tick_pipeline.settings import load_settings
 from tick_pipeline.storage import ANOMALIES
 
 
-@dg.sensor(minimum_interval_seconds=30)
+@dg.sensor(
+    minimum_interval_seconds=30,
+    description="Starts the stream of anomalies where it is wanted and does not run; ends it where it is not.",
+)
 def anomaly_stream_watch(
     context: dg.SensorEvaluationContext, anomaly_stream: AnomalyStream
 ) -> dg.SensorResult:
