@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tick_pipeline.cli.main import run
+from tick_pipeline_tests.docs.pages import ROOT, page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,9 +117,10 @@ def evaluated() -> tuple[int, Any]:
     return code, document_of(out.getvalue())
 
 
-#: The simulator's price moves in a straight line within a second, so the return between two trades
-#: grows with the time between them, not with its root; unequal times then make tails that five
-#: deviations do not hold back, most of all for BTC-USD, whose spread is small beside its moves.
+#: The simulator trades in bursts, second by second, in which its price moves no more than in slow
+#: seconds. So returns after a slow second have a larger variance than their baseline, most of all those
+#: of BTC-USD and ETH-USD, whose spreads are small beside their moves. Few events are in this market,
+#: so 22 false alerts in a million ticks are too many for it.
 _heavy_tails = pytest.mark.xfail(
     reason="returns of the simulator have heavier tails than the target allows", strict=True
 )
@@ -127,11 +129,11 @@ _heavy_tails = pytest.mark.xfail(
 @pytest.mark.parametrize(
     ("case", "measure"),
     [
-        pytest.param("steady", "alerts_per_million", marks=_heavy_tails),
-        pytest.param("trend", "alerts_per_million", marks=_heavy_tails),
+        ("steady", "alerts_per_million"),
+        ("trend", "alerts_per_million"),
         ("low_volatility", "alerts_per_million"),
         ("spikes", "recall"),
-        pytest.param("spikes", "precision", marks=_heavy_tails),
+        ("spikes", "precision"),
         ("flash_crash", "recall"),
         ("mixed", "recall"),
         pytest.param("mixed", "precision", marks=_heavy_tails),
@@ -157,3 +159,30 @@ def test_the_defaults_are_judged_on_a_million_ticks_of_each_market(
     assert code == (0 if all(target["holds"] for target in document["targets"]) else 1)
     assert len(document["targets"]) == 8
     assert min(row["ticks"] for row in document["qualities"]) >= 1_000_000
+
+
+def figures_of(document: Any) -> list[str]:
+    """Each market's line of the page: events, recall, alerts per million and precision by threshold."""
+    markets: dict[str, list[Any]] = {}
+    for row in document["qualities"]:
+        markets.setdefault(row["case"], []).append(row)
+    lines: list[str] = []
+    for case, rows in markets.items():
+        recall = next(row["recall"] for row in rows if row["threshold"] == 5)
+        cells = [
+            *(case.replace("_", " "), str(rows[0]["events"]), _share(recall)),
+            *(f"{row['alerts_per_million']:.0f}" for row in rows),
+            *(_share(row["precision"]) for row in rows),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def test_the_page_shows_the_figures_of_this_code(evaluated: tuple[int, Any]) -> None:
+    """After a wanted change: copy the lines that this tells, then read the diff."""
+    shown = page(ROOT / "docs" / "anomalies.md").text
+    assert [line for line in figures_of(evaluated[1]) if line not in shown] == []
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

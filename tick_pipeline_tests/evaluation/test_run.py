@@ -6,15 +6,16 @@ import pytest
 
 from tick_pipeline.errors import ScenarioError
 from tick_pipeline.evaluation.cases import case_names, find_case
-from tick_pipeline.evaluation.defaults import EVALUATION_START_US
+from tick_pipeline.evaluation.defaults import EVALUATION_DAY_US, seed_starts_us
 from tick_pipeline.evaluation.matching import match
 from tick_pipeline.evaluation.quality import qualities, targets_of
 from tick_pipeline.evaluation.run import MarketRun, RunSize, run_market
+from tick_pipeline.event_time import parse_instant
 from tick_pipeline.producer.scenarios import SCENARIOS
 from tick_pipeline.spark.scoring_rules import ScoringRules
 
 #: Three symbols for twenty minutes: each has an event after ten.
-SHORT = RunSize(EVALUATION_START_US, 1200, 15)
+SHORT = RunSize(EVALUATION_DAY_US, 1200, 15)
 
 
 def market(name: str, **changes: object) -> MarketRun:
@@ -52,7 +53,7 @@ def test_a_run_repeats_itself() -> None:
 
 def test_a_higher_threshold_is_a_filter_on_the_scores_of_a_lower() -> None:
     """So one pass of the kernel measures them all."""
-    low = qualities("mixed", [market("mixed", threshold=4.0)], ("return",), (4.0, 6.0))
+    low = qualities("mixed", [market("mixed", threshold=3.0)], ("return",), (3.0, 6.0))
     high = qualities("mixed", [market("mixed", threshold=6.0)], ("return",), (6.0,))
     assert low[1] == high[0]
     assert low[0].alerts > low[1].alerts
@@ -84,6 +85,15 @@ def test_only_the_default_metric_and_threshold_have_targets() -> None:
     assert [(target.measure, target.wanted) for target in targets_of(found)] == [
         ("alerts_per_million", "<= 20")
     ]
+
+
+def test_the_windows_of_the_seeds_are_spread_over_one_day() -> None:
+    """The figures are those of a day, not of its busiest hour."""
+    assert seed_starts_us(5) == [
+        parse_instant(f"2026-01-05T{time}:00Z")
+        for time in ("00:00", "04:48", "09:36", "14:24", "19:12")
+    ]
+    assert seed_starts_us(1) == [EVALUATION_DAY_US]
 
 
 def test_every_case_is_a_scenario_of_the_producer() -> None:

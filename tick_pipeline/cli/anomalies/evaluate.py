@@ -16,9 +16,9 @@ from tick_pipeline.evaluation.defaults import (
     EVALUATION_RATE,
     EVALUATION_SECONDS,
     EVALUATION_SEEDS,
-    EVALUATION_START_US,
     EVALUATION_SYMBOLS,
     EVALUATION_THRESHOLDS,
+    seed_starts_us,
 )
 from tick_pipeline.settings import load_settings, scoring_rules
 from tick_pipeline.spark.scoring_rules import METRICS, ScoringRules
@@ -61,7 +61,9 @@ def evaluate(
     scenarios: Annotated[
         str | None, typer.Option(help="Comma-separated; all if not given, a wrong name lists them.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Comma-separated.")] = _SEEDS,
+    seeds: Annotated[
+        str, typer.Option(help="Comma-separated; their windows are spread evenly over a day.")
+    ] = _SEEDS,
     duration: Annotated[
         float, typer.Option(help="Seconds of trading for each scenario and seed.")
     ] = EVALUATION_SECONDS,
@@ -136,12 +138,14 @@ def _qualities(
     from tick_pipeline.evaluation.quality import qualities
     from tick_pipeline.evaluation.run import RunSize, run_market
 
-    size = RunSize(EVALUATION_START_US, duration, rate)
+    sizes = [RunSize(start_us, duration, rate) for start_us in seed_starts_us(len(seeds))]
     cases = [find_case(name.strip(), symbols) for name in names]
     found: list[Quality] = []
     with progress_bar("evaluate") as bar:
         for place, case in enumerate(cases):
-            runs = [run_market(case, seed, size, rules) for seed in seeds]
+            runs = [
+                run_market(case, seed, size, rules) for seed, size in zip(seeds, sizes, strict=True)
+            ]
             found += qualities(case.name, runs, rules.metrics, thresholds)
             bar.update(place + 1, len(cases))
     return found
