@@ -154,6 +154,7 @@ class StreamRun:
             TickPipelineError: a micro-batch met it.
             SparkJobError: the query failed otherwise.
         """
+        self._failure = None
         writer = (
             parsed(self.source.read(spark))
             .writeStream.foreachBatch(self.take)

@@ -55,8 +55,12 @@ def test_scoring_by_shard_equals_scoring_on_the_driver(streamed: Streamed, tmp_p
     """Over several micro-batches and a restart, among records that only the strict decoder reads."""
     rng = random.Random(15)
     ticks = out_of_order(walk(START_US, 15, SYMBOLS), rng, within_seconds=9)
-    # More digits than a double holds.
-    ticks["sequence"] += 2**53
+    # More digits than a double holds: as doubles all would be alike, and the ids would order ties.
+    ticks["event_id"] = [
+        f"{symbol}:{10**6 - sequence}"
+        for symbol, sequence in zip(ticks["symbol"], ticks["sequence"], strict=True)
+    ]
+    ticks["sequence"] += 2**59
     streamed.put(ticks.iloc[:140], segments=2, bad=rng)
     drain_by_shard(streamed, tmp_path / "tasks")
     streamed.put(ticks.iloc[140:], segments=1, bad=rng)

@@ -135,6 +135,27 @@ def test_a_flush_that_failed_is_done_again(streamed: Streamed) -> None:
     assert streamed.rows().equals(scored(ticks))
 
 
+def test_a_failed_micro_batch_leaves_no_half_advanced_state(streamed: Streamed) -> None:
+    """The same process, asked to go on, scores it again."""
+
+    class FailingOnce(ParquetSink):
+        failed = False
+
+        def write(self, rows: pa.Table, batch: str) -> int:
+            if not self.failed:
+                self.failed = True
+                raise OSError("the disk is full")
+            return super().write(rows, batch)
+
+    ticks = walk(START_US, 16, SYMBOLS)
+    streamed.put(ticks, segments=2)
+    run = streamed.run(sinks={PARQUET: FailingOnce(f"file://{streamed.folder}/warehouse", None)})
+    with pytest.raises(SparkJobError, match="the disk is full"):
+        streamed.follow(run)
+    streamed.follow(run)
+    assert streamed.rows().equals(scored(ticks))
+
+
 def test_a_state_that_outlived_sparks_part_of_the_checkpoint_stays_the_newest(
     streamed: Streamed,
 ) -> None:

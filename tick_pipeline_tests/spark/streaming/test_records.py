@@ -20,6 +20,7 @@ from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.decode import REASONS, MalformedError, decode
 from tick_pipeline.contracts.rules import broken_rule
 from tick_pipeline.contracts.types import spark_schema
+from tick_pipeline.event_time import MAX_EVENT_US, MIN_EVENT_US, format_instant
 from tick_pipeline.producer.encode import encode_ticks, tick_schema
 from tick_pipeline.spark.streaming.records import READ, RECORDS, collect, decoded, parsed
 from tick_pipeline.storage import StorageMode
@@ -171,6 +172,8 @@ def test_reading_equals_the_strict_decoder_on_other_forms_of_a_good_record(lake:
         good.replace(b'"price"', b'"pri\\u0063e"'),
         canonical(TICK | {"price": 101, "volume": 0}),
         canonical(TICK | {"volume": -0.0}),
+        *(at_moment(MIN_EVENT_US), at_moment(MAX_EVENT_US - 1)),
+        *(at_moment(MIN_EVENT_US - 1), at_moment(MAX_EVENT_US)),
         *(
             canonical(TICK | {"event_ts": us})
             for us in (10**17, -(10**17), 999_999_999_999_999_999)
@@ -178,6 +181,11 @@ def test_reading_equals_the_strict_decoder_on_other_forms_of_a_good_record(lake:
     ]
     assert_equal_to_strict(lake, forms)
     assert sum(strict(data) is not None for data in forms) > 8
+
+
+def at_moment(us: int) -> bytes:
+    """A record that is valid but for its event time, perhaps."""
+    return canonical(TICK | {"event_ts": us, "event_time": format_instant(us)})
 
 
 @spark
