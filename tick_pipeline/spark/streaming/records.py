@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812  (pyspark's own custom)
 
-from tick_pipeline.contracts.canonical import canonical_pattern
+from tick_pipeline.contracts.canonical import REPLACEMENT, canonical_pattern
 from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.decode import MalformedError, decode
 from tick_pipeline.contracts.rules import Dialect, broken_rule, valid_sql
@@ -56,6 +56,8 @@ def parsed(stream: DataFrame) -> DataFrame:
     in_range = f"tick.event_ts >= {low} and tick.event_ts < {high}"
     names = {name: f"tick.{name}" for name in contract.field_names}
     valid = f"{in_range} and {valid_sql(contract, Dialect.SPARK, expressions=names)}"
+    texts = [column.name for column in contract.fields if column.type == "string"]
+    torn = " or ".join(f"contains(tick.{name}, '{REPLACEMENT}')" for name in texts)
     return (
         stream.withColumn("text", F.col("data").cast("string"))
         .withColumn("canonical", F.col("text").rlike(canonical_pattern(contract)))
@@ -67,7 +69,7 @@ def parsed(stream: DataFrame) -> DataFrame:
             "unix_micros(approximateArrivalTimestamp) as arrival_us",
             f"case when {valid} then tick.event_ts end as event_us",
             *(f"tick.{name}" for name in _MEASURED),
-            "case when not canonical then data end as data",
+            f"case when tick.event_ts is null or {torn} then data end as data",
         )
     )
 
