@@ -63,7 +63,12 @@ class Batch:
 def batch(new_pipeline: Callable[..., Pipeline]) -> Generator[Batch]:
     # The hour before, too: the ticks may begin in it.
     start_us = hour_floor(now_us() - 120_000_000)
-    pipeline = new_pipeline(PARTITIONS_START=format_short(start_us))
+    pipeline = new_pipeline(
+        PARTITIONS_START=format_short(start_us),
+        # Steady ticks, too, then have anomalies, soon after the first tick of an hour.
+        ANOMALY_THRESHOLD="2",
+        ANOMALY_MIN_SAMPLES="5",
+    )
     produced = pipeline.json("produce", "--past", "--duration=120", "--scenario=steady")
     partition = partition_key(hour_floor(produced["start_us"]))
     with serve(pipeline) as web:
@@ -94,7 +99,7 @@ def page() -> Generator[Page]:
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         page = browser.new_page(
-            viewport={"width": 1600, "height": 720},
+            viewport={"width": 1600, "height": 1020},
             color_scheme="light",
             timezone_id="UTC",
             locale="en-US",
@@ -181,6 +186,30 @@ def test_the_lineage_page_shows_both_storage_modes(
     page.screenshot(path=screenshots / "lineage.png")
     outside = {url for url in asked if not url.startswith((batch.web.url, "data:", "blob:"))}
     assert outside == set()
+
+
+def test_the_page_of_anomalies_shows_how_many_and_a_picture(
+    batch: Batch, page: Page, screenshots: Path
+) -> None:
+    batch.web.ended(batch.run)
+    run = batch.web.launch("anomaly_batch", partition=batch.partition)
+    assert batch.web.ended(run) == "SUCCESS"
+    rows = batch.pipeline.scalar(f"select count(*) as n from {PARQUET}.{ANOMALIES}")
+    assert rows > 0
+    page.goto(f"{batch.web.url}/assets/{PARQUET}/{ANOMALIES}")
+    told = page.get_by_text("Row count", exact=True).locator("xpath=../..")
+    expect(told.get_by_text(f"{rows:,}", exact=True)).to_be_visible()
+    page.get_by_text("[Show Markdown]").click()
+    picture = page.locator("img[src^='data:image/png']")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    page.screenshot(path=screenshots / "anomalies.png")
+
+
+def test_the_automation_page_lists_schedule_and_sensors(batch: Batch, page: Page) -> None:
+    page.goto(f"{batch.web.url}/automation")
+    for name in ("ohlc_hourly", "anomaly_stream_watch", "freshness_checks_sensor"):
+        expect(page.get_by_text(name, exact=True)).to_be_visible()
 
 
 def test_the_checks_page_turns_red_when_a_candle_breaks(
