@@ -183,9 +183,14 @@ def _differences() -> list[tuple[str, ...]]:
         ),
         ("what lists the files", "the catalog: one SQLite file", "the folders of the hours"),
         (
-            "an hour of candles is replaced by",
+            "an hour of candles or anomalies is replaced by",
             "one snapshot",
-            "one rename; an hour without ticks loses its file",
+            "one rename; an hour without rows loses its file",
+        ),
+        (
+            "the stream of anomalies adds",
+            "one snapshot with the keys that are absent",
+            "the keys that are absent, by one rename for each hour",
         ),
         (
             "delivery's checkpoint",
