@@ -186,7 +186,8 @@ def summed(found: DataFrame, rules: ScoringRules) -> tuple[Counts, Tally]:
             by_symbol[row.symbol] += row.anomalies
             by_metric[row.metric] += row.anomalies
     worst = max((row.worst for row in rows if row.anomalies), default=0.0)
-    tally = Tally(by_symbol.total(), dict(by_symbol.most_common()), dict(by_metric), worst)
+    most_first = dict(sorted(by_symbol.items(), key=lambda item: (-item[1], item[0])))
+    tally = Tally(by_symbol.total(), most_first, dict(by_metric), worst)
     return counts, tally
 
 

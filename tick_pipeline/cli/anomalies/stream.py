@@ -128,7 +128,7 @@ def _show_status(status: StreamRunStatus, *, as_json: bool) -> None:
         rows.append(("ended", status.reason))
     if status.ended_us is not None:
         rows.append(("ended at", format_short(status.ended_us)))
-    if status.heartbeat_seconds is not None:
+    if status.pid is not None and status.heartbeat_seconds is not None:
         rows.append(("heartbeat (seconds ago)", status.heartbeat_seconds))
     rows.append(("records behind", status.behind))
     if status.progress is not None:
