@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tick_pipeline_tests.spark.lake import Lake
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("stream_lake")]
 
 ICEBERG, PARQUET = StorageMode.ICEBERG, StorageMode.PARQUET_PROJECTION
 both_modes = pytest.mark.parametrize("mode", list(StorageMode), ids=str)
@@ -246,6 +246,19 @@ def test_a_snapshot_tells_its_micro_batch(lake: Lake) -> None:
     hour_us = lake.fresh_hours()
     sink_of(lake, ICEBERG).write(numbered(hour_us, 1), "17-flush")
     assert snapshots(lake)[-1].summary["tick_pipeline.stream-batch"] == "17-flush"
+
+
+def test_an_append_needs_no_python_workers(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They cost seconds to start, and may outlive a JVM that is killed."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("rows went through Python workers")
+
+    hour_us = lake.fresh_hours()
+    sink = sink_of(lake, ICEBERG)
+    monkeypatch.setattr(lake.spark.sparkContext, "parallelize", refuse)
+    assert sink.write(numbered(hour_us, 1, 2), "0") == 2
+    assert lake.anomalies(hour_us, ICEBERG).equals(numbered(hour_us, 1, 2))
 
 
 def test_a_long_run_remembers_the_keys_of_few_hours(lake: Lake) -> None:
