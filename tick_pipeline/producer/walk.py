@@ -5,6 +5,13 @@ seconds since the epoch: any window is computed from the grid above it, so overl
 one path. Inside a second each trade goes on halving, down to 1/256 s; below that the path is a line.
 Its volatility follows the hour of the day and slow regimes (clustering). Trades bounce between bid
 and ask around it.
+
+Trading comes in bursts, second by second, and the path runs on that clock: a second's variance is
+in proportion to the trades it is due. Over a minute the bursts average out, so the path at each 64 s
+knows nothing of them.
+Source: Clark, "A subordinated stochastic process model with finite variance for speculative
+prices", Econometrica 41, 1973; Ané, Geman, "Order flow, transaction clock, and normality of asset
+returns", Journal of Finance 55, 2000.
 """
 
 from __future__ import annotations
@@ -41,6 +48,10 @@ _ANCHOR, _REGIME, _SLOW_REGIME, _TRADE, _TREND_PHASE, _COUNT, _TIME, _WITHIN_SEC
 _ROOT_SECONDS = 1 << 17
 #: A second is halved so often: its path is straight below 1/256 s, where it moves less than a spread.
 _HALVINGS_OF_SECOND = 8
+#: Cells of this width, a power of two, and narrower are halved by the clock of trading.
+_TRADE_CLOCK_SECONDS = 64
+#: Activity of a second against its hour's: uniform from 0.4 to 1.6, so 1 in the mean.
+_BURST_MIN, _BURST_RANGE = 0.4, 1.2
 #: Volatile paths move more below this width only, so they stay around the steady path.
 _VOLATILE_BELOW_SECONDS = 2048
 _VOLATILE_FACTOR = 3.0
@@ -78,6 +89,23 @@ class Trades:
         return Trades(
             self.symbol[kept], self.event_us[kept], self.price_ticks[kept], self.volume[kept]
         )
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Time that passes in cells of one width, by the clock of trading.
+
+    Attributes:
+        begin: the first cell, counted from the epoch.
+        elapsed: by instrument and cell; the cell's width in the mean.
+    """
+
+    begin: int
+    elapsed: NDArray[np.float64]
+
+    def within(self, low: int, high: int) -> NDArray[np.float64]:
+        """Of the cells [low, high)."""
+        return self.elapsed[:, low - self.begin : high - self.begin]
 
 
 class Market:
@@ -149,19 +177,43 @@ class Market:
         values = (
             normal(bits(substream(self._keys, _ANCHOR)[:, None], nodes)) * anchor_sigma[:, None]
         )
+        clock = self._trade_clock(first, last)
         while width > 1:
             cells, half = np.arange(low, high), width // 2
-            spread = 0.5 * np.sqrt(width) * self._sigma_at(cells * width + half)
+            elapsed: NDArray[np.float64] | int = width
+            share: NDArray[np.float64] | float = 0.5
+            if width in clock:
+                elapsed = clock[width].within(low, high)
+                share = clock[half].within(2 * low, 2 * high)[:, ::2] / elapsed
+            # A Brownian bridge, at the share of its time that has passed in the middle of the cell.
+            spread = np.sqrt(share * (1 - share) * elapsed) * self._sigma_at(cells * width + half)
             if width <= _VOLATILE_BELOW_SECONDS:
                 spread = spread * self._fine_factor[:, None]
             moves = normal(bits(substream(self._keys, width)[:, None], cells)) * spread
             finer = np.empty((len(self._keys), 2 * len(cells) + 1))
             finer[:, ::2] = values
-            finer[:, 1::2] = (values[:, :-1] + values[:, 1:]) / 2 + moves
+            finer[:, 1::2] = values[:, :-1] * (1 - share) + values[:, 1:] * share + moves
             begin, width = 2 * low, half
             low, high = first // width, -(-last // width)
             values = finer[:, low - begin : high - begin + 1]
         return values
+
+    def _trade_clock(self, first: int, last: int) -> dict[int, _Clock]:
+        """Time by the clock of trading in the cells around [first, last], by width in seconds."""
+        width, widest = 1, _TRADE_CLOCK_SECONDS
+        begin, end = first // widest * widest, -(-last // widest) * widest
+        clock = {width: _Clock(begin, self._bursts(np.arange(begin, end)))}
+        # Sums of pairs, not of slices: a cell's sum has the same bits in any window.
+        while width < widest:
+            finer = clock[width]
+            width *= 2
+            clock[width] = _Clock(finer.begin // 2, finer.elapsed[:, ::2] + finer.elapsed[:, 1::2])
+        return clock
+
+    def _bursts(self, seconds: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Activity of each second against its hour's: of its trades, and of its variance."""
+        random = bits(substream(self._keys, _COUNT)[:, None], seconds) << np.uint64(32)
+        return _BURST_MIN + _BURST_RANGE * uniform(random)
 
     def _sigma_at(self, seconds: NDArray[np.int64]) -> NDArray[np.float64]:
         regime = 0.3 * self._slow_noise(seconds, 900, _REGIME) + 0.25 * self._slow_noise(
@@ -187,8 +239,7 @@ class Market:
         seconds = np.arange(first, last)
         random = bits(substream(self._keys, _COUNT)[:, None], seconds)
         rate = per_second * (self._weight / self._weight.sum())[:, None] * _activity(seconds)
-        bursts = 0.4 + 1.2 * uniform(random << np.uint64(32))
-        return (rate * bursts + uniform(random)).astype(np.int64)
+        return (rate * self._bursts(seconds) + uniform(random)).astype(np.int64)
 
     def _times(
         self,
@@ -236,7 +287,8 @@ class Market:
             moves *= np.minimum(inside, 1.0 - inside)
             bridge += moves * 2.0 ** (-level / 2)
         first = int(second.min())
-        sigma = self._sigma_at(np.arange(first, int(second.max()) + 1))
+        seconds = np.arange(first, int(second.max()) + 1)
+        sigma = self._sigma_at(seconds) * np.sqrt(self._bursts(seconds))
         return bridge * sigma[symbol, second - first] * self._fine_factor[symbol]
 
     def _volumes(

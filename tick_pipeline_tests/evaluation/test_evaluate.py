@@ -117,15 +117,6 @@ def evaluated() -> tuple[int, Any]:
     return code, document_of(out.getvalue())
 
 
-#: The simulator trades in bursts, second by second, in which its price moves no more than in slow
-#: seconds. So returns after a slow second have a larger variance than their baseline, most of all those
-#: of BTC-USD and ETH-USD, whose spreads are small beside their moves. Few events are in this market,
-#: so 22 false alerts in a million ticks are too many for it.
-_heavy_tails = pytest.mark.xfail(
-    reason="returns of the simulator have heavier tails than the target allows", strict=True
-)
-
-
 @pytest.mark.parametrize(
     ("case", "measure"),
     [
@@ -136,7 +127,7 @@ _heavy_tails = pytest.mark.xfail(
         ("spikes", "precision"),
         ("flash_crash", "recall"),
         ("mixed", "recall"),
-        pytest.param("mixed", "precision", marks=_heavy_tails),
+        ("mixed", "precision"),
     ],
 )
 def test_the_default_rules_reach_their_target(

@@ -88,6 +88,39 @@ def test_inside_a_second_the_variance_of_a_return_grows_with_its_time(kind: str)
         assert (moves**2).sum() / elapsed.sum() == pytest.approx(whole, rel=0.06)
 
 
+def test_the_variance_of_a_seconds_return_is_in_proportion_to_its_bursts() -> None:
+    """Trades and moves of a second are due to one clock; at a high rate its trades tell the time."""
+    market, seconds = market_of(symbols=10), 6000
+    trades = trades_of(market, seconds, 1000)
+    moves = np.diff(np.log(market.mid_prices(START, START + seconds)))
+    second = trades.event_us // US_PER_SECOND - START
+    counts = np.bincount(trades.symbol * seconds + second, minlength=moves.size)
+    # Against the ten minutes around, so that neither the hour nor a regime is counted as a burst.
+    squares, counts = ((moves**2).reshape(100, 600), counts.reshape(100, 600))
+    variance = squares / squares.mean(axis=1)[:, None]
+    bursts = counts / counts.mean(axis=1)[:, None]
+    for low, high in ((0.4, 0.6), (0.6, 0.9), (0.9, 1.1), (1.1, 1.4), (1.4, 1.6)):
+        among = (low <= bursts) & (bursts < high)
+        assert variance[among].mean() == pytest.approx(bursts[among].mean(), rel=0.08)
+
+
+def test_a_return_from_trade_to_trade_moves_no_more_after_a_slow_second() -> None:
+    """Fewer trades in a second that moves less: each one's return is as large as in a busy one."""
+    trades = trades_of(bare_market(), 3000, 100)
+    moves, second = np.diff(np.log(trades.price_ticks)), trades.event_us // US_PER_SECOND
+    within, count = np.diff(second) == 0, np.bincount(second - START)[second[1:] - START]
+    median = np.median(count)
+    slow, busy = (moves[within & chosen].var() for chosen in (count < median, count > median))
+    assert slow == pytest.approx(busy, rel=0.05)
+
+
+def test_each_64_seconds_know_nothing_of_the_bursts() -> None:
+    """They average out over a minute: its variance is that of the wall's clock."""
+    path = np.log(market_of(symbols=10).mid_prices(START, START + 86_400))
+    minutes = (np.diff(path[:, ::64]) ** 2).mean()
+    assert minutes == pytest.approx(64 * (np.diff(path) ** 2).mean(), rel=0.05)
+
+
 def test_the_path_inside_a_second_meets_the_full_seconds() -> None:
     market = bare_market()
     trades = trades_of(market, 600, 1000)
