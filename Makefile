@@ -53,6 +53,10 @@ produce: setup ## simulate ticks into the stream in real time (SCENARIO= DURATIO
 batch-run: setup ## candles of the last two hours (LOAD_DATA_MODE=parquet|spark|iceberg)
 	$(BIN)/tick-pipeline ohlc --start "$$(date -u -d @$$(($$(date +%s) - 3600)) +%Y-%m-%dT%H:00:00Z 2>/dev/null || date -u -r $$(($$(date +%s) - 3600)) +%Y-%m-%dT%H:00:00Z)" --end "$$(date -u +%Y-%m-%dT%H:%M:%SZ)" $(if $(LOAD_DATA_MODE),--load-data-mode $(LOAD_DATA_MODE))
 
+.PHONY: stream-run
+stream-run: setup ## score the stream for anomalies in the background; end it by `tick-pipeline anomalies stop`
+	$(BIN)/tick-pipeline anomalies start
+
 .PHONY: test
 test: setup ## every test but the long ones
 	$(BIN)/python -m pytest
