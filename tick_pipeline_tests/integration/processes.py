@@ -1,21 +1,36 @@
-"""The processes that work on a HOME, found by their environment."""
+"""The processes that work on a HOME, found by their environment, and killed at bad moments."""
 
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import time
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import psutil
 
 from tick_pipeline.settings import PREFIX
+from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from tick_pipeline_tests.integration.pipeline import Pipeline
 
 #: A job looks at its parent five times a second; the rest is for a machine with other work.
 SURVIVAL_SECONDS = 3.0
+
+
+class Victim(Enum):
+    """Who is killed: the process that started the job, the job's Python, or its JVM."""
+
+    CALLER = "caller"
+    JOB = "job"
+    JVM = "jvm"
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
@@ -29,6 +44,84 @@ def assert_all_end(home: Path) -> None:
     while (left := processes_of(home)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left, f"still alive after {SURVIVAL_SECONDS} s: {left}"
+
+
+def find_victim(
+    home: Path, victim: Victim, caller: subprocess.Popen[str] | subprocess.Popen[bytes]
+) -> psutil.Process | None:
+    """The victim's process, waited for where the run has not come to it; None after the run."""
+    while caller.poll() is None:
+        if victim is Victim.CALLER:
+            return psutil.Process(caller.pid)
+        for found in processes_of(home):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                is_jvm = found.name() == "java"
+                if is_jvm if victim is Victim.JVM else (not is_jvm and found.ppid() == caller.pid):
+                    return found
+        time.sleep(0.05)
+    return None
+
+
+def kill_batch_run(
+    pipeline: Pipeline,
+    command: Sequence[str],
+    tables: Sequence[str],
+    victim: Victim,
+    chance: random.Random,
+) -> bool:
+    """Kill one process of a batch run at a random moment; whether there was still one to kill.
+
+    Where it is not the caller, that one tells it in one line.
+
+    Args:
+        pipeline: its HOME.
+        command: of the command line.
+        tables: that it writes.
+        victim: who is killed.
+        chance: when.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tick_pipeline.cli.main", *command],
+        env=pipeline.environment(),
+        cwd=pipeline.home,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        # Writing is the shorter and more delicate part: two of three kills hit it.
+        if chance.random() < 2 / 3:
+            _wait_for_a_write(pipeline, tables, process)
+            time.sleep(chance.uniform(0, 1.5))
+        else:
+            time.sleep(chance.uniform(0.3, 6))
+        target = find_victim(pipeline.home, victim, process)
+        if target is None:
+            process.communicate(timeout=60)
+            return False
+        target.kill()
+        assert_all_end(pipeline.home)
+        _, errors = process.communicate(timeout=10)
+    if victim is not Victim.CALLER:
+        assert process.returncode == 1
+        assert errors.count("tick-pipeline: ") == 1
+        assert "the Spark job ended with code" in errors
+        assert "Traceback" not in errors
+    return True
+
+
+def _wait_for_a_write(
+    pipeline: Pipeline, tables: Sequence[str], process: subprocess.Popen[str]
+) -> None:
+    """Until the run's first rows lie in a table's folder, in either storage mode."""
+
+    def files() -> set[Path]:
+        stored = (pipeline.files(StorageMode.ICEBERG, table) for table in tables)
+        return {*pipeline.home.rglob("_staging/*/*"), *(path for of in stored for path in of)}
+
+    before = files()
+    while not files() - before and process.poll() is None:
+        time.sleep(0.05)
 
 
 def _with_variable(name: str, value: str) -> Iterator[psutil.Process]:

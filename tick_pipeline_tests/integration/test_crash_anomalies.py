@@ -5,7 +5,6 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import shutil
@@ -13,10 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from tick_pipeline.event_time import US_PER_SECOND, parse_instant
@@ -26,7 +23,7 @@ from tick_pipeline.resources.local import open_home
 from tick_pipeline.settings import load_settings
 from tick_pipeline.spark.streaming.progress import ControlFolder
 from tick_pipeline_tests.integration.pipeline import MODES
-from tick_pipeline_tests.integration.processes import assert_all_end, processes_of
+from tick_pipeline_tests.integration.processes import Victim, assert_all_end, find_victim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,14 +37,6 @@ pytestmark = pytest.mark.spark
 OPTIONS = {"drain": True, "files_per_batch": 2}
 PARTS, PART_SECONDS = 16, 150
 START_US = parse_instant("2026-01-05T14:40:00Z")
-
-
-class Victim(Enum):
-    """Who is killed: the supervisor, the job's Python, or its JVM."""
-
-    SUPERVISOR = "supervisor"
-    JOB = "job"
-    JVM = "jvm"
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +126,7 @@ def _kill(pipeline: Pipeline, victim: Victim, chance: random.Random) -> None:
                 break
             time.sleep(0.02)
         time.sleep(chance.uniform(0, 0.6))
-        target = _find(pipeline, victim, process)
+        target = find_victim(pipeline.home, victim, process)
         assert target is not None, "the run was over before the kill"
         target.kill()
         process.wait(timeout=30)
@@ -145,21 +134,6 @@ def _kill(pipeline: Pipeline, victim: Victim, chance: random.Random) -> None:
     status = pipeline.json("anomalies", "status")
     assert status["state"] == "failed"
     assert status["reason"]
-
-
-def _find(
-    pipeline: Pipeline, victim: Victim, process: subprocess.Popen[bytes]
-) -> psutil.Process | None:
-    if process.poll() is not None:
-        return None
-    if victim is Victim.SUPERVISOR:
-        return psutil.Process(process.pid)
-    for found in processes_of(pipeline.home):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            is_jvm = found.name() == "java"
-            if is_jvm if victim is Victim.JVM else (not is_jvm and found.ppid() == process.pid):
-                return found
-    return None
 
 
 def _rows(pipeline: Pipeline, mode: StorageMode) -> dict[tuple[str, str], dict[str, Any]]:

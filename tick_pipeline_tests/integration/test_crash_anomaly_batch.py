@@ -5,17 +5,11 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
 from __future__ import annotations
 
-import contextlib
 import random
-import subprocess
-import sys
-import time
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,7 +20,7 @@ from tick_pipeline.spark.scoring_rules import ScoringRules
 from tick_pipeline.spark.zscore import anomaly_schema
 from tick_pipeline.storage import ANOMALIES, StorageMode, iceberg_identifier
 from tick_pipeline_tests.integration.pipeline import MODES
-from tick_pipeline_tests.integration.processes import assert_all_end, processes_of
+from tick_pipeline_tests.integration.processes import Victim, kill_batch_run
 from tick_pipeline_tests.integration.trades import DAY, END, START, write_trades
 from tick_pipeline_tests.spark.anomaly_oracle import assert_equal, recompute
 
@@ -38,6 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
+COMMAND = ["anomalies", "run", "--start", START, "--end", END]
 HOURS = ("08", "09", "10")
 RULES = ScoringRules(metrics=("price", "volume"), threshold=3.0, min_samples=4)
 VARIABLES = {
@@ -45,14 +40,6 @@ VARIABLES = {
     "ANOMALY_THRESHOLD": "3",
     "ANOMALY_MIN_SAMPLES": "4",
 }
-
-
-class Victim(Enum):
-    """Who is killed: the process of the command line, the job's Python, or its JVM."""
-
-    CALLER = "caller"
-    JOB = "job"
-    JVM = "jvm"
 
 
 @dataclass
@@ -130,7 +117,7 @@ def _kill_runs(lake: Lake, victims: list[Victim]) -> None:
     for victim in victims:
         old = lake.stored()
         lake.grow()
-        interrupted += _kill(lake, victim, chance)
+        interrupted += kill_batch_run(lake.pipeline, COMMAND, [ANOMALIES], victim, chance)
         new = lake.expected()
         for mode, found in lake.stored().items():
             _assert_old_or_new(found, old[mode], new)
@@ -140,65 +127,6 @@ def _kill_runs(lake: Lake, victims: list[Victim]) -> None:
         assert found.num_rows > 10
         assert_equal(found, lake.expected(), RULES)
     assert not list(lake.pipeline.home.rglob("_staging"))
-
-
-def _kill(lake: Lake, victim: Victim, chance: random.Random) -> bool:
-    """Kill one process of a run at a random moment; whether there was still one to kill."""
-    command = [sys.executable, "-m", "tick_pipeline.cli.main", "anomalies", "run"]
-    process = subprocess.Popen(
-        [*command, "--start", START, "--end", END],
-        env=lake.pipeline.environment(),
-        cwd=lake.pipeline.home,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        # Writing is the shorter and more delicate part: two of three kills hit it.
-        if chance.random() < 2 / 3:
-            _wait_for_a_write(lake, process)
-            time.sleep(chance.uniform(0, 1))
-        else:
-            time.sleep(chance.uniform(0.3, 7))
-        target = _find(lake, victim, process)
-        if target is None:
-            process.communicate(timeout=60)
-            return False
-        target.kill()
-        assert_all_end(lake.pipeline.home)
-        _, errors = process.communicate(timeout=10)
-    if victim is not Victim.CALLER:
-        assert process.returncode == 1
-        assert errors.count("tick-pipeline: ") == 1
-        assert "the Spark job ended with code" in errors
-        assert "Traceback" not in errors
-    return True
-
-
-def _wait_for_a_write(lake: Lake, process: subprocess.Popen[str]) -> None:
-    """Until the run's first anomalies lie in a table's folder, in either storage mode."""
-
-    def files() -> set[Path]:
-        staging = lake.pipeline.home.rglob("_staging/*/*")
-        return {*staging, *lake.pipeline.files(StorageMode.ICEBERG, ANOMALIES)}
-
-    before = files()
-    while not files() - before and process.poll() is None:
-        time.sleep(0.05)
-
-
-def _find(lake: Lake, victim: Victim, process: subprocess.Popen[str]) -> psutil.Process | None:
-    """The victim's process, waited for where the run has not come to it; None after the run."""
-    while process.poll() is None:
-        if victim is Victim.CALLER:
-            return psutil.Process(process.pid)
-        for found in processes_of(lake.pipeline.home):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                is_jvm = found.name() == "java"
-                if is_jvm if victim is Victim.JVM else (not is_jvm and found.ppid() == process.pid):
-                    return found
-        time.sleep(0.05)
-    return None
 
 
 def _assert_old_or_new(found: pa.Table, old: pa.Table, new: Any) -> None:

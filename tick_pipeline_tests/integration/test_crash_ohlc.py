@@ -5,23 +5,17 @@
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
-import contextlib
 import random
-import subprocess
-import sys
-import time
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import psutil
 import pytest
 
 from tick_pipeline.event_time import US_PER_HOUR
 from tick_pipeline.storage import TIMEFRAMES, StorageMode, candle_table
 from tick_pipeline_tests.integration.pipeline import MODES
-from tick_pipeline_tests.integration.processes import assert_all_end, processes_of
+from tick_pipeline_tests.integration.processes import Victim, kill_batch_run
 from tick_pipeline_tests.integration.trades import (
     DAY,
     END,
@@ -41,15 +35,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
+COMMAND = ["ohlc", "--start", START, "--end", END]
+TABLES = [candle_table(timeframe) for timeframe in TIMEFRAMES]
 HOURS = ("08", "09", "10")
-
-
-class Victim(Enum):
-    """Who is killed: the process of the command line, the job's Python, or its JVM."""
-
-    CALLER = "caller"
-    JOB = "job"
-    JVM = "jvm"
 
 
 @dataclass
@@ -119,7 +107,7 @@ def _kill_runs(lake: Lake, victims: list[Victim]) -> None:
     for victim in victims:
         old = lake.stored()
         lake.grow()
-        interrupted += _kill(lake, victim, chance)
+        interrupted += kill_batch_run(lake.pipeline, COMMAND, TABLES, victim, chance)
         for table, found in lake.stored().items():
             _assert_old_or_new(found, old[table], lake.expected(table[1]), table)
     assert interrupted > len(victims) / 2, "too few kills hit a run at work"
@@ -127,68 +115,6 @@ def _kill_runs(lake: Lake, victims: list[Victim]) -> None:
     for (_, timeframe), found in lake.stored().items():
         assert_same_candles(found, lake.expected(timeframe))
     assert not list(lake.pipeline.home.rglob("_staging"))
-
-
-def _kill(lake: Lake, victim: Victim, chance: random.Random) -> bool:
-    """Kill one process of a run at a random moment; whether there was still one to kill."""
-    command = [sys.executable, "-m", "tick_pipeline.cli.main", "ohlc", "--start", START]
-    process = subprocess.Popen(
-        [*command, "--end", END],
-        env=lake.pipeline.environment(),
-        cwd=lake.pipeline.home,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        # Writing is the shorter and more delicate part: two of three kills hit it.
-        if chance.random() < 2 / 3:
-            _wait_for_a_write(lake, process)
-            time.sleep(chance.uniform(0, 1.5))
-        else:
-            time.sleep(chance.uniform(0.3, 5))
-        target = _find(lake, victim, process)
-        if target is None:
-            process.communicate(timeout=60)
-            return False
-        target.kill()
-        assert_all_end(lake.pipeline.home)
-        _, errors = process.communicate(timeout=10)
-    if victim is not Victim.CALLER:
-        assert process.returncode == 1
-        assert errors.count("tick-pipeline: ") == 1
-        assert "the Spark job ended with code" in errors
-        assert "Traceback" not in errors
-    return True
-
-
-def _wait_for_a_write(lake: Lake, process: subprocess.Popen[str]) -> None:
-    """Until the run's first candles lie in a table's folder, in either storage mode."""
-
-    def files() -> set[Path]:
-        staging = lake.pipeline.home.rglob("_staging/*/*")
-        tables = (
-            lake.pipeline.files(StorageMode.ICEBERG, candle_table(name)) for name in TIMEFRAMES
-        )
-        return {*staging, *(path for table in tables for path in table)}
-
-    before = files()
-    while not files() - before and process.poll() is None:
-        time.sleep(0.05)
-
-
-def _find(lake: Lake, victim: Victim, process: subprocess.Popen[str]) -> psutil.Process | None:
-    """The victim's process, waited for where the run has not come to it; None after the run."""
-    while process.poll() is None:
-        if victim is Victim.CALLER:
-            return psutil.Process(process.pid)
-        for found in processes_of(lake.pipeline.home):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                is_jvm = found.name() == "java"
-                if is_jvm if victim is Victim.JVM else (not is_jvm and found.ppid() == process.pid):
-                    return found
-        time.sleep(0.05)
-    return None
 
 
 def _assert_old_or_new(found: Any, old: Any, new: Any, table: tuple[StorageMode, str]) -> None:
