@@ -1,6 +1,7 @@
 """The OHLC job: raw ticks of whole hours to candles, on a laptop as on Glue.
 
-    --TIMEFRAMES       1m,5m
+    --TIMEFRAMES           1m,5m
+    --METRICS_NAMESPACE    CloudWatch's, for the metric CandlesWritten; nothing is sent if not given
 
 and the common arguments, see spark/entry.py.
 """
@@ -23,6 +24,7 @@ from tick_pipeline.spark.entry import (
     run_as_job,
     shuffle_partitions,
 )
+from tick_pipeline.spark.metrics import put_candles_written
 from tick_pipeline.spark.raw_ticks import read_raw
 from tick_pipeline.spark.report import OhlcReport
 from tick_pipeline.spark.tables import CANDLES, Target, overwrite_hours
@@ -44,6 +46,7 @@ class Arguments(JobArguments):
     """The job's arguments, as values."""
 
     timeframes: tuple[str, ...]
+    metrics_namespace: str | None = None
 
 
 def parse_arguments(texts: Sequence[str]) -> Arguments:
@@ -54,11 +57,16 @@ def parse_arguments(texts: Sequence[str]) -> Arguments:
     """
     parser = common_parser("ohlc")
     parser.add_argument("--TIMEFRAMES", default=",".join(TIMEFRAMES))
+    parser.add_argument("--METRICS_NAMESPACE")
     given, _ = parser.parse_known_args(texts)
     timeframes = tuple(given.TIMEFRAMES.split(","))
     if not set(timeframes) <= set(TIMEFRAMES):
         parser.error(f"--TIMEFRAMES {given.TIMEFRAMES}: known are {', '.join(TIMEFRAMES)}")
-    return Arguments(timeframes=timeframes, **common_values(parser, given))
+    return Arguments(
+        timeframes=timeframes,
+        metrics_namespace=given.METRICS_NAMESPACE,
+        **common_values(parser, given),
+    )
 
 
 def run(
@@ -66,7 +74,10 @@ def run(
 ) -> list[OhlcReport]:
     """Recompute and overwrite the candles of the hours, one storage mode after the other."""
     log = log or logging.getLogger(__name__)
-    return [_run_mode(spark, arguments, mode, log) for mode in arguments.storage_modes]
+    reports = [_run_mode(spark, arguments, mode, log) for mode in arguments.storage_modes]
+    if arguments.metrics_namespace:
+        put_candles_written(arguments.metrics_namespace, reports, log)
+    return reports
 
 
 def _run_mode(
