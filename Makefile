@@ -70,7 +70,7 @@ bench: setup ## speed and memory against peers, as ratios of one run
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint typecheck definitions ## lint, types, what Dagster loads, boundaries
+check: lint typecheck definitions workflows ## lint, types, what Dagster loads, workflows, boundaries
 	$(BIN)/lint-imports
 
 .PHONY: lint
@@ -92,6 +92,12 @@ definitions: .venv/.installed ## load what Dagster loads, as it does
 	@mkdir -p .venv/dagster && cp tick_pipeline/orchestration/dagster.yaml .venv/dagster/
 	DAGSTER_HOME="$(CURDIR)/.venv/dagster" VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/dg check defs
 
+.PHONY: workflows
+workflows: .venv/.installed ## GitHub's files, by their schemas and for what would make them unsafe
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --quiet --offline --persona=pedantic .github
+
 .PHONY: build-wheel
 build-wheel: .venv/.installed ## the wheel that a Glue job installs, into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
@@ -99,6 +105,18 @@ build-wheel: .venv/.installed ## the wheel that a Glue job installs, into dist/
 .PHONY: lock
 lock: .venv/.installed ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.10 --all-extras --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+
+.PHONY: changelog
+changelog: .venv/.installed ## print the commits since the last release, a draft for CHANGELOG.md
+	@$(BIN)/git-cliff --unreleased --strip all
+
+.PHONY: patch minor major
+patch: ## release: the version, its heading in CHANGELOG.md, a commit and a tag
+minor: ## the same, for what is new and breaks nothing
+major: ## the same, for what breaks something
+patch minor major: .venv/.installed
+	$(BIN)/bump-my-version bump $@
+	@echo "tagged; to release it: git push --follow-tags"
 
 .PHONY: clean
 clean: ## remove .venv, build products and caches, never .tick_pipeline (that is: tick-pipeline reset)
