@@ -75,6 +75,19 @@ class Settings(BaseSettings):
     spark_master: str = Field(default="local[*]", min_length=1)
     spark_driver_memory: str = Field(default="2g", pattern=r"^[1-9][0-9]*[mgMG]$")
 
+    # What Terraform made, under its outputs' names: `make env` writes them into .env.
+    aws_region: str | None = None
+    project: str | None = None
+    bucket: str | None = None
+    stream: str | None = None
+    firehose_iceberg: str | None = None
+    firehose_parquet: str | None = None
+    glue_job_ohlc: str | None = None
+    glue_job_anomalies: str | None = None
+    glue_job_anomaly_stream: str | None = None
+    athena_workgroup: str | None = None
+    sns_topic_arn: str | None = None
+
     @field_validator("storage_modes", mode="before")
     @classmethod
     def _split_modes(cls, value: Any) -> Any:

@@ -96,12 +96,12 @@ def iceberg_schema(contract: Contract) -> dict[str, Any]:
 
 
 def json_schema(contract: Contract) -> dict[str, Any]:
-    """JSON Schema (2020-12) of one record on the wire, as a Schema Registry takes it.
+    """JSON Schema (draft 07, the newest that Glue's Schema Registry takes) of one record on the wire.
 
     `iso_of` ties two fields, which JSON Schema cannot say: its shape stands as a pattern.
     """
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": "http://json-schema.org/draft-07/schema#",
         "title": contract.name,
         "description": contract.grain,
         "type": "object",

@@ -35,6 +35,25 @@ STREAM_CONF = {
 }
 
 
+def glue_conf(*, warehouse: str) -> dict[str, str]:
+    """Configuration of a job on Glue, on top of which it sets its own master and memory.
+
+    Args:
+        warehouse: root of the tables, a URI.
+    """
+    catalog = f"spark.sql.catalog.{CATALOG}"
+    return {
+        **JOB_CONF,
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+        f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        f"{catalog}.warehouse": warehouse,
+        # Each commit would else leave a version of the table in Glue, of which an account may have so many.
+        f"{catalog}.glue.skip-archive": "true",
+        f"{catalog}.cache-enabled": "false",
+    }
+
+
 def local_conf(*, catalog_file: str, warehouse: str, scratch: str) -> dict[str, str]:
     """Configuration of a job of the local deployment, on top of `JOB_CONF`.
 
