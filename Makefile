@@ -9,7 +9,7 @@ unexport VIRTUAL_ENV
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.10 || command -v python3)
 BIN := .venv/bin
-SOURCES := tick_pipeline tick_pipeline_tests benchmarks
+SOURCES := tick_pipeline tick_pipeline_tests benchmarks terraform/scripts
 
 # The arguments of the aliases.
 SCENARIO ?= mixed
@@ -17,6 +17,8 @@ DURATION ?= 60
 LOAD_DATA_MODE ?=
 MINUTES ?= 30
 PORT ?= 3000
+PROFILE ?= demo
+REGION ?=
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 12) else f"Python 3.10 or 3.11 is needed; {sys.executable} is {sys.version.split()[0]}. Name one: make PYTHON=/path/to/python3.11")'
@@ -24,6 +26,12 @@ PORT ?= 3000
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The emulator of AWS pins botocore, so it has an environment of its own.
+.venv/.emulator: tick_pipeline_tests/twin/emulator.lock | .venv/.installed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/emulator
+	$(BIN)/uv pip sync --quiet --python .venv/emulator/bin/python --require-hashes --compile-bytecode tick_pipeline_tests/twin/emulator.lock
 	@touch $@
 
 .venv/.spark: .venv/.installed
@@ -58,7 +66,7 @@ stream-run: setup ## score the stream for anomalies in the background; end it by
 	$(BIN)/tick-pipeline anomalies start
 
 .PHONY: test
-test: setup ## every test but the long ones
+test: setup .venv/.emulator ## every test but the long ones
 	$(BIN)/python -m pytest
 
 .PHONY: soak
@@ -98,13 +106,64 @@ workflows: .venv/.installed ## GitHub's files, by their schemas and for what wou
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --quiet --offline --persona=pedantic .github
 
+# What looks at the configuration without touching AWS: an offline stand-in of the provider where the real one
+# cannot be had, and a folder of its own for what init leaves, so that it never meets the state of an apply.
+TERRAFORM_OFFLINE = TF_CLI_CONFIG_FILE="$$(terraform/scripts/terraformrc)" TF_DATA_DIR="$(CURDIR)/.venv/terraform" terraform -chdir=terraform
+TERRAFORM = terraform -chdir=terraform
+TF_VARIABLES = -var-file=profiles/$(PROFILE).tfvars $(if $(REGION),-var region=$(REGION))
+
+.PHONY: tf-fmt
+tf-fmt: ## format terraform/
+	$(TERRAFORM) fmt -recursive
+
+.PHONY: tf-validate
+tf-validate: ## check terraform/: format, names, types, values
+	$(TERRAFORM) fmt -check -diff -recursive
+	$(TERRAFORM_OFFLINE) init -backend=false -input=false >/dev/null
+	$(TERRAFORM_OFFLINE) validate
+
+.PHONY: tf-test
+tf-test: tf-validate ## the promises of terraform/, with a mocked AWS
+	$(TERRAFORM_OFFLINE) test
+
+.PHONY: tf-scan
+tf-scan: .venv/.checkov ## checkov over terraform/
+	$(CHECKOV)
+
+.PHONY: tf-plan
+tf-plan: ## what an apply would do (PROFILE=demo|production REGION=)
+	$(TERRAFORM) init -input=false
+	$(TERRAFORM) plan $(TF_VARIABLES)
+
+.PHONY: tf-apply
+tf-apply: .venv/.installed ## build it all on AWS (PROFILE= REGION=); it costs money until tf-destroy
+	$(TERRAFORM) init -input=false
+	$(TERRAFORM) apply $(TF_VARIABLES)
+
+.PHONY: tf-destroy
+tf-destroy: ## take it all away (PROFILE= REGION=)
+	$(TERRAFORM) destroy $(TF_VARIABLES)
+
+.PHONY: tf-render
+tf-render: .venv/.installed ## what terraform/ reads of the package: views, queries, schema, Spark's configuration
+	$(BIN)/python terraform/scripts/render.py
+
+.PHONY: tf-docs
+tf-docs: .venv/.installed ## the tables of inputs and outputs in terraform/README.md
+	$(BIN)/python terraform/scripts/render_docs.py
+
+.PHONY: env
+env: .venv/.installed ## Terraform's outputs as settings, into .env
+	$(TERRAFORM) output -json | $(BIN)/python terraform/scripts/write_env.py .env
+
 .PHONY: build-wheel
-build-wheel: .venv/.installed ## the wheel that a Glue job installs, into dist/
+build-wheel: .venv/.installed ## the package's wheel, into dist/ (Glue's: terraform/scripts/build-wheel)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 .PHONY: lock
-lock: .venv/.installed ## resolve requirements.lock anew from pyproject.toml
+lock: .venv/.installed ## resolve requirements.lock and the emulator's anew
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.10 --all-extras --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.10 --custom-compile-command 'make lock' tick_pipeline_tests/twin/emulator.in -o tick_pipeline_tests/twin/emulator.lock
 
 .PHONY: changelog
 changelog: .venv/.installed ## print the commits since the last release, a draft for CHANGELOG.md

@@ -6,7 +6,7 @@ locals {
   access = merge(
     {
       for mode in var.storage_modes : "firehose_${mode}" => {
-        read  = [local.table_paths[mode].raw]
+        read  = [local.table_paths[mode].raw, local.error_prefixes[mode]]
         write = [local.table_paths[mode].raw, local.error_prefixes[mode]]
         # Of a commit that failed ("Grant Firehose access to an Apache Iceberg Tables destination").
         delete         = [for path in [local.table_paths[mode].raw] : path if mode == "iceberg"]
@@ -17,7 +17,7 @@ locals {
     },
     {
       archive = {
-        read           = []
+        read           = [local.prefixes.archive]
         write          = [local.prefixes.archive]
         delete         = []
         spark          = false
@@ -127,7 +127,7 @@ module "firehose_role" {
   })
 }
 
-# Keeps every record as it came; neither reads nor deletes what it kept.
+# Keeps every record as it came, and cannot delete what it kept.
 module "archive_role" {
   source = "./modules/actor"
   count  = var.raw_archive_enabled ? 1 : 0

@@ -25,7 +25,7 @@ locals {
       "${local.glue_arn}:table/${local.databases[split(".", name)[0]]}/${split(".", name)[1]}",
     ]
   }
-  table_paths = { for mode in var.storage_modes : mode => { for table in keys(local.table_contracts) : table => "${local.prefixes.warehouse}/${mode}/${table}" } }
+  table_paths = { for mode in var.storage_modes : mode => local.table_prefixes[mode] }
 
   # Empty without a customer managed key: AWS's own keys serve every principal of the account.
   key_arns = [for arn in [local.kms_key_arn] : arn if local.uses_kms]
@@ -116,8 +116,17 @@ locals {
 
 # Actor -> statements on bucket and catalog, from local.access in iam.tf.
 locals {
-  # Besides objects below a prefix, Spark on Glue writes `<folder>_$folder$`, EMRFS's mark of an empty folder.
-  object_suffixes = { for actor, may in local.access : actor => may.spark ? ["/*", "_$folder$"] : ["/*"] }
+  # Actor -> right -> keys below its prefixes. Spark on Glue also writes `<folder>_$folder$`, EMRFS's mark of an empty
+  # folder, but not for Iceberg, whose files go to S3 without EMRFS.
+  keys = {
+    for actor, may in local.access : actor => {
+      for right in ["read", "write", "delete"] : right => flatten([
+        for prefix in may[right] : concat(["${prefix}/*"], [
+          for mark in ["${prefix}_$folder$"] : mark if may.spark && !startswith(prefix, "${local.prefixes.warehouse}/iceberg/")
+        ])
+      ])
+    }
+  }
 
   lake_statements = {
     for actor, may in local.access : actor => [for statement in [
@@ -133,27 +142,27 @@ locals {
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
         Resource = [local.bucket_arn]
-        Condition = { StringLike = { "s3:prefix" = flatten([
-          for prefix in distinct(concat(may.read, may.write, may.delete)) : concat([prefix], [for suffix in local.object_suffixes[actor] : "${prefix}${suffix}"])
-        ]) } }
+        Condition = { StringLike = { "s3:prefix" = distinct(concat(
+          may.read, may.write, may.delete, local.keys[actor].read, local.keys[actor].write, local.keys[actor].delete
+        )) } }
       },
       {
         Sid      = "ReadObjects"
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
-        Resource = flatten([for prefix in may.read : [for suffix in local.object_suffixes[actor] : "${local.bucket_arn}/${prefix}${suffix}"]])
+        Resource = [for key in local.keys[actor].read : "${local.bucket_arn}/${key}"]
       },
       {
         Sid      = "WriteObjects"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        Resource = flatten([for prefix in may.write : [for suffix in local.object_suffixes[actor] : "${local.bucket_arn}/${prefix}${suffix}"]])
+        Resource = [for key in local.keys[actor].write : "${local.bucket_arn}/${key}"]
       },
       {
         Sid      = "DeleteObjects"
         Effect   = "Allow"
         Action   = ["s3:DeleteObject"]
-        Resource = flatten([for prefix in may.delete : [for suffix in local.object_suffixes[actor] : "${local.bucket_arn}/${prefix}${suffix}"]])
+        Resource = [for key in local.keys[actor].delete : "${local.bucket_arn}/${key}"]
       },
       {
         # With a bucket key the encryption context is the bucket, else the object ("Reducing the cost of SSE-KMS with
