@@ -78,7 +78,7 @@ bench: setup ## speed and memory against peers, as ratios of one run
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint typecheck definitions workflows ## lint, types, what Dagster loads, workflows, boundaries
+check: lint typecheck definitions workflows tf-check ## lint, types, what Dagster loads, workflows, boundaries
 	$(BIN)/lint-imports
 
 .PHONY: lint
@@ -121,6 +121,12 @@ tf-validate: ## check terraform/: format, names, types, values
 	$(TERRAFORM) fmt -check -diff -recursive
 	$(TERRAFORM_OFFLINE) init -backend=false -input=false >/dev/null
 	$(TERRAFORM_OFFLINE) validate
+
+.PHONY: tf-check
+tf-check: # tf-validate, where Terraform and its provider can be had
+	@if ! command -v terraform >/dev/null; then echo "terraform/ is not checked: no terraform on the PATH"; \
+	elif ! $(TERRAFORM_OFFLINE) init -backend=false -input=false >/dev/null; then echo "terraform/ is not checked: its provider cannot be had here"; \
+	else $(MAKE) --no-print-directory tf-validate; fi
 
 .PHONY: tf-test
 tf-test: tf-validate ## the promises of terraform/, with a mocked AWS
