@@ -1,5 +1,5 @@
 # What the Glue jobs install: a wheel of the package, built when its sources change and uploaded under their hash, so
-# that a job's arguments name exactly the code it runs, and yesterday's code is still there to go back to.
+# that a job's arguments name exactly the code it runs. The former one goes; the bucket's versions still hold it.
 
 locals {
   package_folder = "${path.module}/../tick_pipeline"
