@@ -89,7 +89,7 @@ def find_terraform(folder: Path) -> Terraform:
     if ended.returncode != 0:
         raise NoTerraformError(
             "terraform init cannot get the provider hashicorp/aws: reach its registry, or name an "
-            f"offline stand-in of it by TICK_PIPELINE_TERRAFORM_STANDIN ({_last_line(ended.stderr)})"
+            f"offline stand-in of it by TICK_PIPELINE_TERRAFORM_STANDIN ({_reason(ended.stderr)})"
         )
     is_standin = any(folder.glob(".terraform/providers/*/*/*/*/*/stub_provider.py"))
     return Terraform(binary, terraform.environment, is_standin=is_standin)
@@ -131,19 +131,21 @@ def _environment() -> dict[str, str]:
 def _source_of_providers() -> dict[str, str]:
     asked = subprocess.run([_SCRIPT], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
-        raise NoTerraformError(f"no provider for Terraform: {_last_line(asked.stderr)}")
+        raise NoTerraformError(f"no provider for Terraform: {_reason(asked.stderr)}")
     configuration = asked.stdout.strip()
     if configuration:
         return {"TF_CLI_CONFIG_FILE": configuration}
     # The real one has 700 MB: fetched once for all copies of the configuration, which have no lock file to match.
     cache = ROOT / ".venv" / "terraform-providers"
-    cache.mkdir(exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)
     return {
         "TF_PLUGIN_CACHE_DIR": str(cache),
         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
     }
 
 
-def _last_line(text: str) -> str:
-    lines = [line.strip("╷│╵ ") for line in text.splitlines()]
-    return next((line for line in reversed(lines) if line), "it gives no reason")
+def _reason(text: str) -> str:
+    """The one line to show of what a command wrote: Terraform's first error, else the last line."""
+    lines = [line for line in (line.strip("╷│╵ ") for line in text.splitlines()) if line]
+    errors = [line for line in lines if line.startswith("Error: ")]
+    return (*errors, *reversed(lines), "it gives no reason")[0]

@@ -25,6 +25,7 @@ from tick_pipeline_tests.twin.emulator import (
     ROOT,
     Emulator,
     EmulatorError,
+    require_emulator,
     run_emulator,
 )
 
@@ -60,6 +61,7 @@ def await_end(process_id: int, seconds: float = 10) -> None:
 
 
 def test_it_starts_and_ends_within_seconds_and_writes_only_in_its_folder(tmp_path: Path) -> None:
+    require_emulator()
     begin = time.monotonic()
     with run_emulator(tmp_path) as running:
         assert running.client("sts").get_caller_identity()["Account"] == ACCOUNT
@@ -82,6 +84,7 @@ def test_it_listens_on_loopback_only(emulator: Emulator) -> None:
 
 
 def test_it_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    require_emulator()
     parent = subprocess.Popen(
         [sys.executable, "-c", HOLDER, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -116,6 +119,18 @@ def test_a_place_without_it_says_how_to_install_it(
     monkeypatch.setattr(module, "PYTHON", tmp_path / "python")
     with pytest.raises(EmulatorError, match=r"make \.venv/\.emulator"):
         run_emulator(tmp_path).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)]
+)
+def test_a_test_that_needs_it_skips_without_it_but_fails_in_ci(
+    ci: str, outcome: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PYTHON", tmp_path / "python")
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match=r"make \.venv/\.emulator"):
+        require_emulator()
 
 
 def test_a_reset_forgets_everything(aws: Emulator) -> None:
