@@ -34,6 +34,12 @@ REGION ?=
 	$(BIN)/uv pip sync --quiet --python .venv/emulator/bin/python --require-hashes --compile-bytecode tick_pipeline_tests/twin/emulator.lock
 	@touch $@
 
+# So has the scanner of terraform/, whose packages conflict with ours.
+.venv/.checkov: terraform/checkov.lock | .venv/.installed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/checkov
+	$(BIN)/uv pip sync --quiet --python .venv/checkov/bin/python --require-hashes --compile-bytecode terraform/checkov.lock
+	@touch $@
+
 .venv/.spark: .venv/.installed
 	$(BIN)/python -m tick_pipeline.resources.spark_runtime
 	@touch $@
@@ -66,7 +72,7 @@ stream-run: setup ## score the stream for anomalies in the background; end it by
 	$(BIN)/tick-pipeline anomalies start
 
 .PHONY: test
-test: setup .venv/.emulator ## every test but the long ones
+test: setup .venv/.emulator .venv/.checkov ## every test but the long ones
 	$(BIN)/python -m pytest
 
 .PHONY: soak
@@ -134,7 +140,7 @@ tf-test: tf-validate ## the promises of terraform/, with a mocked AWS
 
 .PHONY: tf-scan
 tf-scan: .venv/.checkov ## checkov over terraform/
-	$(CHECKOV)
+	.venv/checkov/bin/checkov -d terraform --config-file terraform/.checkov.yaml
 
 .PHONY: tf-plan
 tf-plan: ## what an apply would do (PROFILE=demo|production REGION=)
@@ -167,9 +173,10 @@ build-wheel: .venv/.installed ## the package's wheel, into dist/ (Glue's: terraf
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 .PHONY: lock
-lock: .venv/.installed ## resolve requirements.lock and the emulator's anew
+lock: .venv/.installed ## resolve the three lock files anew
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.10 --all-extras --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.10 --custom-compile-command 'make lock' tick_pipeline_tests/twin/emulator.in -o tick_pipeline_tests/twin/emulator.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.10 --custom-compile-command 'make lock' terraform/checkov.in -o terraform/checkov.lock
 
 .PHONY: changelog
 changelog: .venv/.installed ## print the commits since the last release, a draft for CHANGELOG.md
