@@ -186,7 +186,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
       condition = alltrue([
         for expiry in values(local.expiries) : !anytrue([
           for table in keys(local.table_contracts) :
-          startswith("${local.prefixes.warehouse}/iceberg/${table}/", expiry.prefix)
+          startswith("${local.prefixes.warehouse}/iceberg/${table}/", expiry.prefix) || startswith(expiry.prefix, "${local.prefixes.warehouse}/iceberg/${table}/")
         ])
       ])
       error_message = "A lifecycle rule would expire current objects of an Iceberg table: its metadata would then name files that are gone. Iceberg's own maintenance removes what it no longer needs."

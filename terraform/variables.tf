@@ -444,7 +444,7 @@ variable "producer_principals" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.producer_principals : can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:", arn))])
+    condition     = alltrue([for arn in var.producer_principals : can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:.+$", arn))])
     error_message = "producer_principals must be ARNs of IAM principals, as arn:aws:iam::111122223333:role/feed; given: ${jsonencode(var.producer_principals)}."
   }
 }
@@ -456,7 +456,7 @@ variable "dagster_principals" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.dagster_principals : can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:", arn))])
+    condition     = alltrue([for arn in var.dagster_principals : can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:.+$", arn))])
     error_message = "dagster_principals must be ARNs of IAM principals, as arn:aws:iam::111122223333:role/dagster-host; given: ${jsonencode(var.dagster_principals)}."
   }
 }
@@ -468,7 +468,7 @@ variable "analyst_principals" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.analyst_principals : can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:", arn))])
+    condition     = alltrue([for arn in var.analyst_principals : can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:.+$", arn))])
     error_message = "analyst_principals must be ARNs of IAM principals, as arn:aws:iam::111122223333:role/analyst; given: ${jsonencode(var.analyst_principals)}."
   }
 }
