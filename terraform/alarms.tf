@@ -237,11 +237,11 @@ locals {
     } },
 
     # A notice that could not be published leaves no other trace.
-    { for rule in aws_cloudwatch_event_rule.job_failures[*].name : "notice-lost" => {
-      description = "A Glue run failed and the notice of it could not be published. First: look for the run in Glue's console; then see whether the policies of the topic and of its key let events.amazonaws.com in."
+    { for key, rule in aws_cloudwatch_event_rule.notice : "notice-lost-${key}" => {
+      description = "A notice of a Glue run could not be published. First: look for the run in Glue's console; then see whether the policies of the topic and of its key let events.amazonaws.com in."
       namespace   = "AWS/Events"
       metric      = "FailedInvocations"
-      dimensions  = { RuleName = rule }
+      dimensions  = { RuleName = rule.name }
       statistic   = "Sum"
       period      = 300
       periods     = 1
@@ -343,27 +343,47 @@ resource "aws_cloudwatch_event_rule" "error_objects" {
   })
 }
 
-# TIMEOUT is also the streaming job that ran longer than anomaly_stream_max_hours and did not end by itself. The
-# run's own clock decides that: an alarm on the job's metrics could not tell one long run from a sensor's restarts.
-resource "aws_cloudwatch_event_rule" "job_failures" {
-  count = var.alarms_enabled ? 1 : 0
+locals {
+  # Name -> an event of a Glue run that is told as it comes: what it is, and the sentence about it. Not Glue's own message:
+  # quotes in it would break the sentence, and the notice would be lost.
+  notices = {
+    # TIMEOUT is also the streaming job that ran longer than it may and did not end by itself.
+    job-failures = {
+      description = "Runs of this project's Glue jobs that failed or ran too long."
+      detail_type = "Glue Job State Change"
+      jobs        = sort(values(local.job_names))
+      states      = ["FAILED", "TIMEOUT"]
+      sentence    = "The Glue job <job> ended as <state> at <time> (run <run>); why is in the log group /aws-glue/jobs/<job>/error."
+    }
+    # The run's own clock decides (notify_after_minutes in glue_jobs.tf): an alarm on the job's metrics could not tell one
+    # long run from a sensor's restarts.
+    stream-runs-long = {
+      description = "The streaming job runs longer than anomaly_stream_max_hours and did not end by itself."
+      detail_type = "Glue Job Run Status"
+      jobs        = [local.job_names.anomaly_stream]
+      states      = ["RUNNING"]
+      sentence    = "The Glue job <job> still runs at <time> (run <run>) and costs about $0.90 an hour; stop it where nobody wants it."
+    }
+  }
+}
 
-  name        = "${var.project}-job-failures"
-  description = "Runs of this project's Glue jobs that failed or ran too long."
+# https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
+resource "aws_cloudwatch_event_rule" "notice" {
+  for_each = { for name, notice in local.notices : name => notice if var.alarms_enabled }
+
+  name        = "${var.project}-${each.key}"
+  description = each.value.description
   event_pattern = jsonencode({
     source      = ["aws.glue"]
-    detail-type = ["Glue Job State Change"]
-    detail = {
-      jobName = sort(values(local.job_names))
-      state   = ["FAILED", "TIMEOUT"]
-    }
+    detail-type = [each.value.detail_type]
+    detail      = { jobName = each.value.jobs, state = each.value.states }
   })
 }
 
-resource "aws_cloudwatch_event_target" "job_failures" {
-  count = length(aws_cloudwatch_event_rule.job_failures)
+resource "aws_cloudwatch_event_target" "notice" {
+  for_each = aws_cloudwatch_event_rule.notice
 
-  rule = aws_cloudwatch_event_rule.job_failures[count.index].name
+  rule = each.value.name
   arn  = aws_sns_topic.alerts.arn
 
   input_transformer {
@@ -373,8 +393,7 @@ resource "aws_cloudwatch_event_target" "job_failures" {
       run   = "$.detail.jobRunId"
       time  = "$.time"
     }
-    # Not the event's own message: quotes in it would break the sentence, and the notice would be lost.
-    input_template = "\"The Glue job <job> ended as <state> at <time> (run <run>); why is in the log group /aws-glue/jobs/<job>/error.\""
+    input_template = "\"${local.notices[each.key].sentence}\""
   }
 
   depends_on = [aws_sns_topic_policy.alerts]

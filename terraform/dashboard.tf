@@ -106,7 +106,7 @@ locals {
           period    = 300
           metrics = concat(
             [for key, name in local.job_names : ["Glue", "glue.driver.aggregate.numFailedTasks", "JobName", name, "JobRunId", "ALL", "Type", "count", { label = "${key}: tasks" }]],
-            [for rule in aws_cloudwatch_event_rule.job_failures[*].name : ["AWS/Events", "TriggeredRules", "RuleName", rule, { label = "runs" }]],
+            [for key, rule in aws_cloudwatch_event_rule.notice : ["AWS/Events", "TriggeredRules", "RuleName", rule.name, { label = key }]],
           )
         },
         {

@@ -47,7 +47,6 @@ resource "aws_glue_catalog_table" "iceberg" {
 
   database_name = aws_glue_catalog_database.mode["iceberg"].name
   name          = each.key
-  description   = "${each.value.grain}; key ${join(", ", each.value.key)}"
 
   open_table_format_input {
     iceberg_input {
@@ -55,8 +54,11 @@ resource "aws_glue_catalog_table" "iceberg" {
       version            = "2"
 
       iceberg_table_input {
-        location   = "s3://${local.bucket}/${local.table_prefixes.iceberg[each.key]}"
-        properties = { for name, value in local.iceberg.properties : name => value if name != "format-version" }
+        location = "s3://${local.bucket}/${local.table_prefixes.iceberg[each.key]}"
+        properties = merge(
+          { for name, value in local.iceberg.properties : name => value if name != "format-version" },
+          { comment = "${each.value.grain}; key ${join(", ", each.value.key)}" },
+        )
 
         schema {
           schema_id = 0
@@ -68,8 +70,8 @@ resource "aws_glue_catalog_table" "iceberg" {
             content {
               id       = fields.key + 1
               name     = fields.value.name
-              type     = try(fields.value.iceberg_type, local.iceberg_types[fields.value.type])
-              required = false # raw keeps invalid records, nulls included
+              type     = jsonencode(try(fields.value.iceberg_type, local.iceberg_types[fields.value.type])) # a JSON text: types can nest
+              required = false                                                                              # raw keeps invalid records, nulls included
               doc      = fields.value.description
             }
           }
@@ -89,10 +91,18 @@ resource "aws_glue_catalog_table" "iceberg" {
     }
   }
 
+  # The first metadata file is to be encrypted and versioned as all that follow.
+  depends_on = [
+    aws_s3_bucket_policy.lake,
+    aws_s3_bucket_server_side_encryption_configuration.lake,
+    aws_s3_bucket_versioning.lake,
+  ]
+
   lifecycle {
     # Every commit moves the metadata location, and a schema changes by `tick-pipeline contracts apply`, which rewrites
-    # no file and loses no reader. An apply that set them back would hide every commit since.
-    ignore_changes = [open_table_format_input, parameters, storage_descriptor, table_type]
+    # no file and loses no reader. An apply that set one of these back would write the metadata location it had read
+    # before, and hide every commit since.
+    ignore_changes = [description, open_table_format_input, owner, parameters, partition_keys, retention, storage_descriptor, table_type]
   }
 }
 
@@ -183,7 +193,11 @@ resource "aws_glue_catalog_table" "view" {
   }))} */"
 
   storage_descriptor {
-    ser_de_info {}
+    # Athena wants them to be there, whatever they say; the provider sends no empty block.
+    ser_de_info {
+      name                  = "-"
+      serialization_library = "-"
+    }
 
     dynamic "columns" {
       for_each = each.value.columns

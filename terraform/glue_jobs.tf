@@ -19,6 +19,11 @@ locals {
   }
 }
 
+locals {
+  # With enhanced fan-out the streaming job reads as the consumer that is registered for it.
+  consumer_argument = { for consumer in aws_kinesis_stream_consumer.anomaly_stream : "--CONSUMER" => consumer.arn }
+}
+
 module "ohlc_job" {
   source = "./modules/glue-job"
 
@@ -65,7 +70,7 @@ module "anomaly_stream_job" {
   script      = "s3://${local.bucket}/${aws_s3_object.script["anomaly_stream"].key}"
   streaming   = true
   defaults    = local.job_defaults
-  arguments = merge(local.job_arguments, {
+  arguments = merge(local.job_arguments, local.consumer_argument, {
     "--SOURCE"       = "kinesis"
     "--STREAM"       = local.stream_name
     "--ENDPOINT"     = "https://kinesis.${var.region}.${data.aws_partition.current.dns_suffix}"
@@ -74,12 +79,14 @@ module "anomaly_stream_job" {
     "--MAX_SECONDS"  = tostring(var.anomaly_stream_max_hours * 3600)
   })
   # The stream is scored on the driver: one worker besides it carries its tasks, more would idle.
-  worker_type         = "G.1X"
-  max_workers         = 2
-  flex                = false
-  timeout_minutes     = var.anomaly_stream_max_hours > 0 ? var.anomaly_stream_max_hours * 60 + 30 : null
-  maintenance_window  = var.glue_maintenance_window
-  log_retention_days  = var.log_retention_days
-  kms_key_arn         = local.kms_key_arn
-  max_concurrent_runs = 1
+  worker_type     = "G.1X"
+  max_workers     = 2
+  flex            = false
+  timeout_minutes = var.anomaly_stream_max_hours * 60 + 30
+  # It ends by itself; where it does not, it is told, and then stopped.
+  notify_after_minutes = var.anomaly_stream_max_hours * 60 + 10
+  maintenance_window   = var.glue_maintenance_window
+  log_retention_days   = var.log_retention_days
+  kms_key_arn          = local.kms_key_arn
+  max_concurrent_runs  = 1
 }

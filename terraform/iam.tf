@@ -25,7 +25,7 @@ locals {
         catalog_commit = []
       }
       glue_batch = {
-        read           = concat(flatten([for paths in values(local.table_paths) : values(paths)]), [local.prefixes.artifacts, local.prefixes.temporary])
+        read           = concat(flatten([for paths in values(local.table_paths) : values(paths)]), [local.prefixes.artifacts, local.prefixes.temporary, local.prefixes.pipes])
         write          = concat(local.computed_paths, [local.prefixes.temporary, local.prefixes.spark_ui, local.prefixes.pipes])
         delete         = concat(local.computed_paths, [local.prefixes.temporary])
         spark          = true
@@ -33,7 +33,7 @@ locals {
         catalog_commit = [for name in lookup(local.stored_tables, "iceberg", []) : name if name != "iceberg.raw"]
       }
       glue_stream = {
-        read           = concat(local.anomaly_paths, [local.prefixes.artifacts, local.prefixes.temporary, local.prefixes.checkpoints])
+        read           = concat(local.anomaly_paths, [local.prefixes.artifacts, local.prefixes.temporary, local.prefixes.pipes, local.prefixes.checkpoints])
         write          = concat(local.anomaly_paths, [local.prefixes.temporary, local.prefixes.spark_ui, local.prefixes.pipes, local.prefixes.checkpoints])
         delete         = concat(local.anomaly_paths, [local.prefixes.temporary, local.prefixes.checkpoints])
         spark          = true
@@ -52,7 +52,7 @@ locals {
       dagster = {
         # All of a mode: its four tables and its errors.
         read           = concat([for mode in var.storage_modes : "${local.prefixes.warehouse}/${mode}"], [local.prefixes.pipes], local.query_results.dagster)
-        write          = concat(local.query_results.dagster, local.maintained_paths)
+        write          = concat([local.prefixes.pipes], local.query_results.dagster, local.maintained_paths)
         delete         = concat([local.prefixes.pipes], local.maintained_paths)
         spark          = false
         catalog_read   = local.readable

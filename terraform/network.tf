@@ -2,7 +2,7 @@
 
 locals {
   interface_endpoints = var.vpc_endpoints == null ? toset([]) : toset(concat(
-    ["athena", "glue", "kinesis-firehose", "kinesis-streams", "logs", "monitoring", "sts"],
+    ["athena", "glue", "kinesis-firehose", "kinesis-streams", "logs", "monitoring", "sns", "sts"],
     [for service in ["kms"] : service if local.uses_kms],
   ))
 

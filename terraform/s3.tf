@@ -104,8 +104,18 @@ locals {
           }
         },
       ],
-      # The raw archive is what all else can be made from again: nobody deletes it, and versions keep what an
-      # overwrite hides. Where a destroy may empty the bucket (force_destroy) it must be able to.
+      # The raw archive is what all else can be made from again: its Firehose alone writes it, under a new name for
+      # each object, and nobody deletes it. Where a destroy may empty the bucket (force_destroy) it must be able to.
+      var.raw_archive_enabled ? [
+        {
+          Sid       = "ArchiveIsWrittenByItsFirehose"
+          Effect    = "Deny"
+          Principal = "*"
+          Action    = "s3:PutObject"
+          Resource  = "${local.bucket_arn}/${local.prefixes.archive}/*"
+          Condition = { ArnNotEquals = { "aws:PrincipalArn" = "arn:${local.partition}:iam::${local.account_id}:role/${local.role_names["archive"]}" } }
+        },
+      ] : [],
       var.raw_archive_enabled && !var.force_destroy ? [
         {
           Sid       = "ArchiveIsImmutable"
@@ -117,6 +127,9 @@ locals {
       ] : [],
     )
   }
+
+  # Where former versions expire: everywhere but in the archive.
+  versioned_prefixes = { for name, prefix in local.prefixes : name => "${prefix}/" if name != "archive" }
 
   # Prefix -> days until its current objects expire. Never one that holds an Iceberg table: Iceberg alone knows
   # which of its files are in use. The raw data of the warehouse is kept for good.
@@ -156,15 +169,26 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
     }
   }
 
-  # Versions that were overwritten or deleted, in the whole bucket: no reader asks for them, Iceberg neither.
-  rule {
-    id     = "noncurrent-versions"
-    status = "Enabled"
+  # Versions that were overwritten or deleted: no reader asks for them, Iceberg neither. What is left of a deleted
+  # object, a mark, goes with them: listings would have to pass over it for ever.
+  dynamic "rule" {
+    for_each = local.versioned_prefixes
 
-    filter {}
+    content {
+      id     = "noncurrent-${rule.key}"
+      status = "Enabled"
 
-    noncurrent_version_expiration {
-      noncurrent_days = var.noncurrent_version_days
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        expired_object_delete_marker = true
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = var.noncurrent_version_days
+      }
     }
   }
 

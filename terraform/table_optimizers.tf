@@ -20,6 +20,10 @@ resource "aws_glue_catalog_table_optimizer" "compaction" {
     compaction_configuration {
       iceberg_configuration {
         strategy = "binpack"
+        # Glue's own threshold of 100 files in a partition would never be met: an hour of raw has one for each of
+        # Firehose's intervals, the other tables have one or two.
+        min_input_files       = 5
+        delete_file_threshold = 1
       }
     }
   }

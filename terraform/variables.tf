@@ -336,16 +336,16 @@ variable "glue_job_timeout_minutes" {
 
 variable "anomaly_stream_max_hours" {
   description = <<-TEXT
-    Hours after which the streaming job ends by itself (two G.1X workers cost about $0.90 an hour, day and night). 0: never.
-    The sensor anomaly_stream_watch starts it again where it is wanted.
+    Hours after which the streaming job ends by itself (two G.1X workers cost about $0.90 an hour, day and night); Glue
+    stops what runs for seven days. The sensor anomaly_stream_watch starts it again where it is wanted.
   TEXT
   type        = number
   default     = 4
   nullable    = false
 
   validation {
-    condition     = var.anomaly_stream_max_hours >= 0 && var.anomaly_stream_max_hours <= 168 && floor(var.anomaly_stream_max_hours) == var.anomaly_stream_max_hours
-    error_message = "anomaly_stream_max_hours must be a whole number from 1 to 168, or 0 for never; given: ${var.anomaly_stream_max_hours}."
+    condition     = var.anomaly_stream_max_hours >= 1 && var.anomaly_stream_max_hours <= 167 && floor(var.anomaly_stream_max_hours) == var.anomaly_stream_max_hours
+    error_message = "anomaly_stream_max_hours must be a whole number from 1 to 167 (Glue stops what runs for seven days); given: ${var.anomaly_stream_max_hours}."
   }
 }
 
@@ -543,7 +543,7 @@ variable "monthly_budget_usd" {
 variable "vpc_endpoints" {
   description = <<-TEXT
     Where VPC endpoints are made, for producers and Dagster in private subnets: S3 by a gateway (free), Kinesis, Glue,
-    Athena, Firehose, STS, logs and monitoring by interfaces ($0.01 an hour for each and each subnet). Null: none.
+    Athena, Firehose, SNS, STS, logs and monitoring by interfaces ($0.01 an hour for each and each subnet). Null: none.
   TEXT
   type = object({
     vpc_id             = string

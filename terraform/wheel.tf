@@ -22,6 +22,10 @@ resource "terraform_data" "wheel" {
   provisioner "local-exec" {
     command = "${path.module}/scripts/build-wheel '${dirname(local.wheel_file)}'"
   }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_s3_object" "wheel" {
@@ -30,7 +34,17 @@ resource "aws_s3_object" "wheel" {
   source = local.wheel_file
 
   # The key changes with the code, so the provider need not compare the file, which another machine may not have.
-  depends_on = [terraform_data.wheel]
+  depends_on = [
+    terraform_data.wheel,
+    aws_s3_bucket_policy.lake,
+    aws_s3_bucket_server_side_encryption_configuration.lake,
+    aws_s3_bucket_versioning.lake,
+  ]
+
+  lifecycle {
+    # A job that starts, or gets one more worker, while this is applied, installs the former wheel.
+    create_before_destroy = true
+  }
 }
 
 # The scripts that Glue starts: a few lines that call the wheel.
@@ -41,4 +55,14 @@ resource "aws_s3_object" "script" {
   key         = "${local.prefixes.artifacts}/${local.package_hash}/${each.key}.py"
   source      = "${local.package_folder}/spark/jobs/${each.key}.py"
   source_hash = filesha256("${local.package_folder}/spark/jobs/${each.key}.py")
+
+  depends_on = [
+    aws_s3_bucket_policy.lake,
+    aws_s3_bucket_server_side_encryption_configuration.lake,
+    aws_s3_bucket_versioning.lake,
+  ]
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

@@ -29,8 +29,8 @@ glue_worker_type            = "G.1X"
 glue_max_workers            = 10
 glue_flex_enabled           = false
 glue_job_timeout_minutes    = 120
-anomaly_stream_max_hours    = 0 # until it is stopped; Glue restarts it in the maintenance window
-anomaly_stream_idle_minutes = 0 # a market that is closed sends nothing for days
+anomaly_stream_max_hours    = 167 # the most that Glue allows; the sensor starts it again
+anomaly_stream_idle_minutes = 0   # a market that is closed sends nothing for days
 glue_maintenance_window     = "Sun:5"
 
 # Glue compacts, expires and cleans the Iceberg tables by itself (docs/decisions/0009).

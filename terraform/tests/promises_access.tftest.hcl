@@ -68,7 +68,7 @@ run "endpoints_are_for_this_account_alone" {
   }
 
   assert {
-    condition     = join(",", keys(aws_vpc_endpoint.interface)) == "athena,glue,kinesis-firehose,kinesis-streams,logs,monitoring,sts"
+    condition     = join(",", keys(aws_vpc_endpoint.interface)) == "athena,glue,kinesis-firehose,kinesis-streams,logs,monitoring,sns,sts"
     error_message = "An endpoint is missing or too many; there are ${join(", ", keys(aws_vpc_endpoint.interface))}."
   }
 

@@ -39,6 +39,23 @@ run "archive_cannot_be_deleted" {
     ]) == 1
     error_message = "The bucket's policy must refuse everyone to delete what is in the archive, versions included."
   }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_s3_bucket_policy.lake["lake"].policy).Statement : statement.Condition.ArnNotEquals["aws:PrincipalArn"]
+      if statement.Effect == "Deny" && try(statement.Action == "s3:PutObject", false) && statement.Resource == "arn:aws:s3:::tick-pipeline-123456789012-us-east-1/archive/*"
+    ]) == "arn:aws:iam::123456789012:role/${one(module.archive_role).name}"
+    error_message = "Nobody but the archive's Firehose may write into it: an overwrite would hide what came."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in aws_s3_bucket_lifecycle_configuration.lake["lake"].rule :
+      try(rule.filter[0].prefix, null) != null && !startswith("archive/", rule.filter[0].prefix)
+      if length(rule.noncurrent_version_expiration) + length(rule.expiration) > 0
+    ])
+    error_message = "No lifecycle rule may take anything out of the archive, former versions included."
+  }
 }
 
 run "archive_goes_where_a_destroy_may_empty_the_bucket" {

@@ -58,11 +58,16 @@ run "no_lifecycle_rule_touches_a_table" {
   assert {
     condition = length([
       for pair in setproduct(
-        [for rule in aws_s3_bucket_lifecycle_configuration.lake["lake"].rule : rule.filter[0].prefix if length(rule.expiration) > 0],
+        [for rule in aws_s3_bucket_lifecycle_configuration.lake["lake"].rule : rule.filter[0].prefix if length(rule.expiration) > 0 && !startswith(rule.id, "noncurrent-")],
         concat([for path in setproduct(["iceberg", "parquet_projection"], ["raw", "aggregated_1m", "aggregated_5m", "anomalies"]) : "warehouse/${path[0]}/${path[1]}/"], ["archive/ticks/", "checkpoints/", "artifacts/"])
       ) : pair if startswith(pair[0], pair[1]) || startswith(pair[1], pair[0])
     ]) == 0
-    error_message = "A lifecycle rule expires current objects of a table, the archive, a checkpoint or the jobs' code: ${jsonencode([for rule in aws_s3_bucket_lifecycle_configuration.lake["lake"].rule : rule.filter[0].prefix if length(rule.expiration) > 0])}."
+    error_message = "A lifecycle rule expires current objects of a table, the archive, a checkpoint or the jobs' code: ${jsonencode([for rule in aws_s3_bucket_lifecycle_configuration.lake["lake"].rule : rule.filter[0].prefix if length(rule.expiration) > 0 && !startswith(rule.id, "noncurrent-")])}."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.lake["lake"].rule : rule.expiration[0].expired_object_delete_marker if startswith(rule.id, "noncurrent-")])
+    error_message = "Of current objects a rule for former versions may take only the marks of deleted ones: with a number of days S3 takes no such mark, and these rules cover the tables."
   }
 
   assert {
@@ -71,7 +76,7 @@ run "no_lifecycle_rule_touches_a_table" {
   }
 
   assert {
-    condition = { for rule in aws_s3_bucket_lifecycle_configuration.lake["lake"].rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0 } == {
+    condition = { for rule in aws_s3_bucket_lifecycle_configuration.lake["lake"].rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0 && !startswith(rule.id, "noncurrent-") } == {
       "warehouse/iceberg/_firehose_errors/"            = 90
       "warehouse/parquet_projection/_firehose_errors/" = 90
       "athena-results/"                                = 7

@@ -35,7 +35,7 @@ run "iceberg_columns_are_those_of_the_contracts" {
   assert {
     condition = {
       for name, table in aws_glue_catalog_table.iceberg :
-      name => [for field in table.open_table_format_input[0].iceberg_input[0].iceberg_table_input[0].schema[0].fields : "${field.name} ${field.type}"]
+      name => [for field in table.open_table_format_input[0].iceberg_input[0].iceberg_table_input[0].schema[0].fields : "${field.name} ${jsondecode(field.type)}"]
       } == {
       for name, contract in { raw = "tick", aggregated_1m = "candle", aggregated_5m = "candle", anomalies = "anomaly" } :
       name => [
@@ -61,6 +61,11 @@ run "iceberg_upkeep_is_glues_by_default" {
       join(",", keys(optimizers)) == "aggregated_1m,aggregated_5m,anomalies,raw" && alltrue([for optimizer in optimizers : optimizer.configuration[0].enabled])
     ])
     error_message = "Every Iceberg table must be compacted, its snapshots expired and its orphan files removed."
+  }
+
+  assert {
+    condition     = alltrue([for optimizer in aws_glue_catalog_table_optimizer.compaction : optimizer.configuration[0].compaction_configuration[0].iceberg_configuration[0].min_input_files <= 10])
+    error_message = "Compaction must begin at fewer files than an hour brings: Glue's own threshold of 100 in a partition is never met."
   }
 
   assert {

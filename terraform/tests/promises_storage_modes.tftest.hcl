@@ -36,6 +36,11 @@ run "both_modes_are_built_alike" {
   }
 
   assert {
+    condition     = alltrue([for view in aws_glue_catalog_table.view : view.storage_descriptor[0].ser_de_info[0].name != "" && view.storage_descriptor[0].ser_de_info[0].serialization_library != ""])
+    error_message = "Athena refuses a view whose storage descriptor has no SerDe: the provider does not send an empty block."
+  }
+
+  assert {
     condition     = output.firehose_iceberg == "tick-pipeline-iceberg" && output.firehose_parquet == "tick-pipeline-parquet-projection" && output.storage_modes == "iceberg,parquet_projection"
     error_message = "The outputs must name both Firehoses and both modes."
   }

@@ -36,10 +36,18 @@ run "alarms_tell_the_topic" {
 
   assert {
     condition = (
-      join(",", jsondecode(one(aws_cloudwatch_event_rule.job_failures).event_pattern).detail.jobName) == "tick-pipeline-anomalies,tick-pipeline-anomaly-stream,tick-pipeline-ohlc"
-      && one(aws_cloudwatch_event_target.job_failures).arn == aws_sns_topic.alerts.arn
+      join(",", jsondecode(aws_cloudwatch_event_rule.notice["job-failures"].event_pattern).detail.jobName) == "tick-pipeline-anomalies,tick-pipeline-anomaly-stream,tick-pipeline-ohlc"
+      && aws_cloudwatch_event_target.notice["job-failures"].arn == aws_sns_topic.alerts.arn
     )
     error_message = "A failed run of each Glue job must be told to the topic."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_cloudwatch_event_rule.notice["stream-runs-long"].event_pattern).detail.jobName == ["tick-pipeline-anomaly-stream"]
+      && aws_cloudwatch_event_target.notice["stream-runs-long"].arn == aws_sns_topic.alerts.arn
+    )
+    error_message = "A streaming job that runs longer than it should must be told to the topic: it is the dearest station."
   }
 
   assert {
@@ -70,7 +78,7 @@ run "alarms_and_budget_go_when_they_are_off" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.alarm) + length(aws_cloudwatch_event_rule.error_objects) + length(aws_cloudwatch_event_rule.job_failures) + length(aws_cloudwatch_event_target.job_failures) + length(aws_sns_topic_subscription.email) == 0
+    condition     = length(aws_cloudwatch_metric_alarm.alarm) + length(aws_cloudwatch_event_rule.error_objects) + length(aws_cloudwatch_event_rule.notice) + length(aws_cloudwatch_event_target.notice) + length(aws_sns_topic_subscription.email) == 0
     error_message = "With alarms_enabled = false there must be no alarm, rule or subscription."
   }
 

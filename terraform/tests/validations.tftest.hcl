@@ -344,7 +344,7 @@ run "streaming_job_runs_longer_than_a_week" {
   }
 
   variables {
-    anomaly_stream_max_hours = 169
+    anomaly_stream_max_hours = 168
   }
 
   expect_failures = [var.anomaly_stream_max_hours]
@@ -401,7 +401,7 @@ run "flexible_streaming_job" {
     worker_type         = "G.1X"
     max_workers         = 2
     flex                = true
-    timeout_minutes     = null
+    timeout_minutes     = 60
     max_concurrent_runs = 1
     log_retention_days  = 7
   }
@@ -431,7 +431,7 @@ run "batch_job_without_a_timeout" {
     worker_type         = "G.1X"
     max_workers         = 2
     flex                = false
-    timeout_minutes     = null
+    timeout_minutes     = 0
     max_concurrent_runs = 1
     log_retention_days  = 7
   }
@@ -784,7 +784,7 @@ run "least_values" {
     glue_version                  = "5.0"
     glue_max_workers              = 2
     glue_job_timeout_minutes      = 5
-    anomaly_stream_max_hours      = 0
+    anomaly_stream_max_hours      = 1
     anomaly_stream_idle_minutes   = 0
     glue_maintenance_window       = "Mon:0"
     snapshot_retention_days       = 1
@@ -822,7 +822,7 @@ run "greatest_values" {
     glue_worker_type              = "G.8X"
     glue_max_workers              = 100
     glue_job_timeout_minutes      = 1440
-    anomaly_stream_max_hours      = 168
+    anomaly_stream_max_hours      = 167
     anomaly_stream_idle_minutes   = 1440
     glue_maintenance_window       = "Sat:23"
     snapshot_retention_days       = 365

@@ -14,6 +14,8 @@ Spark's configuration comes from outside, as on Glue.
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import os
 import threading
 import time
@@ -132,9 +134,21 @@ def run_as_job(
         builder: Any = SparkSession.builder
         spark = builder.appName(f"tick_pipeline {name}").getOrCreate()
         log.info("Spark %s on %s", spark.version, spark.sparkContext.master)
+        send_glue_metrics(spark)
         reporter = FileReporter(arguments.report) if arguments.report else LogReporter()
         reporter.report(work(spark, arguments, log))
         spark.stop()
+
+
+def send_glue_metrics(spark: SparkSession) -> None:
+    """On Glue, let the job's metrics begin: it sends those of `--enable-metrics` only with a context of its own.
+
+    Source: https://docs.aws.amazon.com/glue/latest/dg/monitor-profile-glue-job-cloudwatch-metrics.html
+    """
+    if importlib.util.find_spec("awsglue") is None:
+        return
+    context: Any = importlib.import_module("awsglue.context")
+    context.GlueContext(spark.sparkContext)
 
 
 def end_with_parent(parent: int) -> None:

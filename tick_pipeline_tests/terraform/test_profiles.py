@@ -109,7 +109,7 @@ def test_production_is_kept_and_watched() -> None:
     assert setting("alarm_email", "production").endswith("@example.com")
     assert setting("monthly_budget_usd", "production") > 0
     assert setting("iceberg_maintainer", "production") == "table_optimizers"
-    assert setting("anomaly_stream_max_hours", "production") == 0
+    assert setting("anomaly_stream_max_hours", "production") == 167
     longer = ("errors_retention_days", "noncurrent_version_days", "log_retention_days")
     for name in longer:
         assert setting(name, "production") > setting(name, "demo"), name

@@ -57,6 +57,14 @@ resource "aws_glue_job" "this" {
     max_concurrent_runs = var.max_concurrent_runs
   }
 
+  dynamic "notification_property" {
+    for_each = var.notify_after_minutes == null ? [] : [var.notify_after_minutes]
+
+    content {
+      notify_delay_after = notification_property.value
+    }
+  }
+
   default_arguments = merge(local.arguments, var.arguments)
 
   depends_on = [aws_cloudwatch_log_group.this]
@@ -67,8 +75,8 @@ resource "aws_glue_job" "this" {
       error_message = "${var.name}: a streaming job cannot run as FLEX; its capacity may be taken at any time."
     }
     precondition {
-      condition     = var.streaming || var.timeout_minutes != null
-      error_message = "${var.name}: a batch job needs timeout_minutes; Glue's own limit is two days."
+      condition     = var.timeout_minutes >= 1 && var.timeout_minutes < 10080
+      error_message = "${var.name}: timeout_minutes must be from 1 to 10079, less than the seven days that Glue allows; given: ${var.timeout_minutes}."
     }
     precondition {
       condition     = var.streaming || var.maintenance_window == null

@@ -67,8 +67,15 @@ variable "flex" {
 }
 
 variable "timeout_minutes" {
-  description = "When Glue stops a run. Null: Glue's own limit."
+  description = "When Glue stops a run: the most that it can cost. Seven days at most."
   type        = number
+  nullable    = false
+}
+
+variable "notify_after_minutes" {
+  description = "When Glue tells, by the event `Glue Job Run Status`, that a run still runs; null: never."
+  type        = number
+  default     = null
 }
 
 variable "max_retries" {

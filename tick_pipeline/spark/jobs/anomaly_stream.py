@@ -4,6 +4,7 @@
     --STREAM            the stream's folder, or its name
     --ENDPOINT          kinesis: URL of the service
     --SHARDS            kinesis: JSON, shard id -> first hash key, 32 hexadecimal digits
+    --CONSUMER          kinesis: ARN of the consumer registered for this job; none if not given
     --STORAGE_MODE      iceberg, parquet_projection, or both with a comma
     --WAREHOUSE         root of both modes' tables, a URI
     --CATALOG           Spark's name of the Iceberg catalog
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tick_pipeline.errors import TickPipelineError
-from tick_pipeline.spark.entry import end_with_parent
+from tick_pipeline.spark.entry import end_with_parent, send_glue_metrics
 from tick_pipeline.spark.report import dagster_log
 from tick_pipeline.spark.scoring_rules import ScoringRules
 from tick_pipeline.spark.session import STREAM_CONF
@@ -58,7 +59,8 @@ def parse_arguments(texts: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--SOURCE", choices=("segments", "kinesis"), required=True)
     for name in ("STREAM", "STORAGE_MODE", "WAREHOUSE", "CHECKPOINT", "RULES"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--ENDPOINT", default="")
+    for name in ("ENDPOINT", "CONSUMER"):
+        parser.add_argument(f"--{name}", default="")
     parser.add_argument("--SHARDS", type=json.loads, default={})
     parser.add_argument("--CATALOG", default=CATALOG)
     for name in ("DRAIN", "FLUSH"):
@@ -101,7 +103,7 @@ def run(spark: SparkSession, given: argparse.Namespace) -> StreamRun:
 def _source(given: argparse.Namespace) -> StreamSource:
     if given.SOURCE == "segments":
         return SegmentSource(Path(given.STREAM), given.FILES_PER_BATCH)
-    return KinesisSource(given.STREAM, given.ENDPOINT, tuple(given.SHARDS.items()))
+    return KinesisSource(given.STREAM, given.ENDPOINT, tuple(given.SHARDS.items()), given.CONSUMER)
 
 
 def _sinks(spark: SparkSession, given: argparse.Namespace) -> dict[StorageMode, AnomalySink]:
@@ -125,6 +127,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     builder: Any = SparkSession.builder
     spark = builder.appName("tick_pipeline anomaly_stream").getOrCreate()
+    send_glue_metrics(spark)
     if given.PARENT is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

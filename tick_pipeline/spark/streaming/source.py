@@ -97,22 +97,28 @@ class KinesisSource:
         stream: name of the stream.
         endpoint: URL of the service.
         shards: id of each open shard and the first hash key of its range, 32 hexadecimal digits.
+        consumer: ARN of a registered consumer, which has 2 MB/s a shard of its own (enhanced fan-out);
+            empty to share the shards' common 2 MB/s.
     """
 
     stream: str
     endpoint: str
     shards: tuple[tuple[str, str], ...]
+    consumer: str = ""
     dense: bool = False
 
     def read(self, spark: SparkSession) -> DataFrame:
         """The stream's records, from the oldest on."""
-        records = (
+        reader = (
             spark.readStream.format("kinesis")
             .option("streamName", self.stream)
             .option("endpointUrl", self.endpoint)
             .option("startingposition", "TRIM_HORIZON")
-            .load()
         )
+        if self.consumer:
+            # https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-connect-kinesis-efo.html
+            reader = reader.option("fanoutConsumerARN", self.consumer)
+        records = reader.load()
         return records.withColumn("shardId", F.expr(shard_of_key(self.shards)))
 
     def first(self, shard: str) -> int:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -56,6 +57,43 @@ def test_kinesis_numbers_have_holes_that_nothing_waits_for() -> None:
     assert not source.dense
     assert source.first("shard-0") == -1
     assert not source.is_gone("shard-0", 5)
+
+
+class Reader:
+    """Notes what a stream is read with: the source itself is Glue's."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, str] = {}
+
+    def format(self, name: str) -> Reader:
+        """The source's name."""
+        self.options["format"] = name
+        return self
+
+    def option(self, name: str, value: str) -> Reader:
+        """One option."""
+        self.options[name] = value
+        return self
+
+    def load(self) -> Any:
+        """The records, of which nothing is asked."""
+        return SimpleNamespace(withColumn=self.option)
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("consumer", ["", "arn:aws:kinesis:us-east-1:1:stream/ticks/consumer/c:1"])
+def test_kinesis_is_read_as_a_consumer_only_where_one_is_registered(
+    lake: Lake, consumer: str
+) -> None:
+    reader = Reader()
+    session: Any = SimpleNamespace(readStream=reader)
+    KinesisSource("ticks", "https://kinesis.example", (("s", "0" * 32),), consumer).read(session)
+    assert reader.options == {
+        "format": "kinesis",
+        "streamName": "ticks",
+        "endpointUrl": "https://kinesis.example",
+        "startingposition": "TRIM_HORIZON",
+    } | ({"fanoutConsumerARN": consumer} if consumer else {})
 
 
 @pytest.fixture
