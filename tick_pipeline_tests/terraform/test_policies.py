@@ -155,13 +155,14 @@ def test_streaming_job_is_bounded_and_never_flexible(
     assert {name: job["execution_class"] for name, job in streams.items()} == dict.fromkeys(
         PLANS, "STANDARD"
     )
-    # Half an hour after the job would end by itself; production runs until it is stopped.
-    assert {name: job["timeout"] for name, job in streams.items() if name != "production"} == {
+    # Half an hour after the job would end by itself, and never the seven days that Glue does not take.
+    assert {name: job["timeout"] for name, job in streams.items()} == {
         "demo": 90,
+        "production": 10050,
         "everything": 270,
     }
     production = streams["production"]["default_arguments"]
-    assert (production["--MAX_SECONDS"], production["--IDLE_SECONDS"]) == ("0", "0")
+    assert (production["--MAX_SECONDS"], production["--IDLE_SECONDS"]) == ("601200", "0")
     assert {job["command"][0]["name"] for job in streams.values()} == {"gluestreaming"}
 
 
