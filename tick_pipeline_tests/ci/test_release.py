@@ -70,7 +70,9 @@ class Clone:
 
     def make(self, target: str) -> subprocess.CompletedProcess[str]:
         """A target of the Makefile with the tools of this environment, which stays as it is."""
-        return self.attempt("make", "--old-file", ".venv/.installed", f"BIN={BIN}", target)
+        return self.attempt(
+            "make", "--no-print-directory", "--old-file", ".venv/.installed", f"BIN={BIN}", target
+        )
 
     def read(self, name: str) -> str:
         """The text of a file."""

@@ -60,10 +60,11 @@ def test_kinesis_numbers_have_holes_that_nothing_waits_for() -> None:
 
 
 class Reader:
-    """Notes what a stream is read with: the source itself is Glue's."""
+    """Notes what a stream is read with and what is added: the source itself is Glue's."""
 
     def __init__(self) -> None:
         self.options: dict[str, str] = {}
+        self.columns: list[str] = []
 
     def format(self, name: str) -> Reader:
         """The source's name."""
@@ -75,9 +76,14 @@ class Reader:
         self.options[name] = value
         return self
 
-    def load(self) -> Any:
-        """The records, of which nothing is asked."""
-        return SimpleNamespace(withColumn=self.option)
+    def load(self) -> Reader:
+        """The records."""
+        return self
+
+    def withColumn(self, name: str, _value: Any) -> Reader:  # noqa: N802  (Spark's name)
+        """One column more."""
+        self.columns.append(name)
+        return self
 
 
 @pytest.mark.spark
@@ -94,6 +100,7 @@ def test_kinesis_is_read_as_a_consumer_only_where_one_is_registered(
         "endpointUrl": "https://kinesis.example",
         "startingposition": "TRIM_HORIZON",
     } | ({"fanoutConsumerARN": consumer} if consumer else {})
+    assert reader.columns == ["shardId"]
 
 
 @pytest.fixture
