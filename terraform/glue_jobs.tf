@@ -12,11 +12,15 @@ locals {
     temporary         = "s3://${local.bucket}/${local.prefixes.temporary}/"
   }
 
-  job_arguments = {
-    "--WAREHOUSE"    = local.warehouse
-    "--CATALOG"      = local.spark_catalog
-    "--STORAGE_MODE" = join(",", sort(var.storage_modes))
-  }
+  # A job that writes no Iceberg table needs no database of them.
+  job_arguments = merge(
+    {
+      "--WAREHOUSE"    = local.warehouse
+      "--CATALOG"      = local.spark_catalog
+      "--STORAGE_MODE" = join(",", sort(var.storage_modes))
+    },
+    { for mode, database in local.databases : "--DATABASE" => database if mode == "iceberg" },
+  )
 }
 
 locals {

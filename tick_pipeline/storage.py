@@ -68,6 +68,11 @@ CANDLE_TABLES = tuple(candle_table(name) for name in TIMEFRAMES)
 TABLES = (RAW, *CANDLE_TABLES, ANOMALIES)
 
 
+def glue_database(project: str, mode: StorageMode) -> str:
+    """A mode's database in AWS's Glue Data Catalog, as Terraform names it: `<project>_<mode>`."""
+    return f"{project.replace('-', '_')}_{mode}"
+
+
 def table_location(warehouse: str, mode: StorageMode, table: str) -> str:
     """`<warehouse>/<mode>/<table>`, for a path as for a URI."""
     return f"{warehouse.rstrip('/')}/{mode}/{table}"
@@ -102,6 +107,6 @@ def partition_hour(path: str) -> int | None:
     return parse_instant(f"{year}-{month}-{day}T{hour}:00:00Z")
 
 
-def iceberg_identifier(table: str, mode: StorageMode = StorageMode.ICEBERG) -> str:
-    """Name of an Iceberg table inside the catalog: `iceberg.raw`."""
-    return f"{mode}.{table}"
+def iceberg_identifier(table: str, database: str = StorageMode.ICEBERG.value) -> str:
+    """Name of an Iceberg table inside the catalog: `iceberg.raw`, on AWS `<project>_iceberg.raw`."""
+    return f"{database}.{table}"

@@ -139,6 +139,11 @@ run "parquet_projection_alone" {
   }
 
   assert {
+    condition     = !contains(keys(local.job_arguments), "--DATABASE")
+    error_message = "Without iceberg no job may be told a database of Iceberg tables."
+  }
+
+  assert {
     condition     = !strcontains(aws_cloudwatch_dashboard.pipeline.dashboard_body, "tick-pipeline-iceberg")
     error_message = "The dashboard shows a Firehose that is not there."
   }

@@ -5,7 +5,8 @@
     --LOAD_DATA_MODE   parquet, spark or iceberg; each storage mode's own if not given
     --WAREHOUSE        root of both modes' tables, a URI
     --CATALOG          Spark's name of the Iceberg catalog
-    --REPORT           file for the report; the log if not given
+    --DATABASE         database of the Iceberg tables in it; iceberg if not given
+    --REPORT           file for the report, or URI of an object in S3; the log if not given
     --PARENT           id of the process to end with; none if not given
 
 Spark's configuration comes from outside, as on Glue.
@@ -20,11 +21,10 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from tick_pipeline.event_time import parse_instant, widen_to_hours
-from tick_pipeline.spark.report import FileReporter, LogReporter, dagster_log
+from tick_pipeline.spark.report import dagster_log, reporter_for
 from tick_pipeline.storage import CATALOG, LoadDataMode, StorageMode
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ class JobArguments:
     load_data_mode: LoadDataMode | None
     warehouse: str
     catalog: str
-    report: Path | None
+    report: str | None
     parent: int | None = None
+    database: str = StorageMode.ICEBERG.value
 
 
 class CommonValues(TypedDict):
@@ -67,8 +68,9 @@ class CommonValues(TypedDict):
     load_data_mode: LoadDataMode | None
     warehouse: str
     catalog: str
-    report: Path | None
+    report: str | None
     parent: int | None
+    database: str
 
 
 Arguments = TypeVar("Arguments", bound=JobArguments)
@@ -81,6 +83,7 @@ def common_parser(name: str) -> argparse.ArgumentParser:
         parser.add_argument(f"--{required}", required=True)
     parser.add_argument("--LOAD_DATA_MODE", choices=[mode.value for mode in LoadDataMode])
     parser.add_argument("--CATALOG", default=CATALOG)
+    parser.add_argument("--DATABASE", default=StorageMode.ICEBERG.value)
     parser.add_argument("--REPORT")
     parser.add_argument("--PARENT", type=int)
     return parser
@@ -104,8 +107,9 @@ def common_values(parser: argparse.ArgumentParser, given: argparse.Namespace) ->
         load_data_mode=LoadDataMode(given.LOAD_DATA_MODE) if given.LOAD_DATA_MODE else None,
         warehouse=given.WAREHOUSE,
         catalog=given.CATALOG,
-        report=Path(given.REPORT) if given.REPORT else None,
+        report=given.REPORT or None,
         parent=given.PARENT,
+        database=given.DATABASE,
     )
 
 
@@ -135,8 +139,7 @@ def run_as_job(
         spark = builder.appName(f"tick_pipeline {name}").getOrCreate()
         log.info("Spark %s on %s", spark.version, spark.sparkContext.master)
         send_glue_metrics(spark)
-        reporter = FileReporter(arguments.report) if arguments.report else LogReporter()
-        reporter.report(work(spark, arguments, log))
+        reporter_for(arguments.report).report(work(spark, arguments, log))
         spark.stop()
 
 

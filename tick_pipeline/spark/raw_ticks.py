@@ -1,4 +1,9 @@
-"""Reading raw ticks of whole hours, in three ways that give the same rows."""
+"""Reading raw ticks of whole hours, in three ways that give the same rows.
+
+Spark itself reads, on Glue as anywhere: a GlueContext would infer the schema where ours is the contract's
+(`from_options`), and for a projected table find no partition, since the catalog holds none
+(`from_catalog`). Hours are named by their paths, which prunes as well as partitions would.
+"""
 
 # pyspark's types are partial
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -14,6 +19,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.types import spark_schema
 from tick_pipeline.event_time import hours_of
+from tick_pipeline.spark.folders import open_folder, side_by_side
 from tick_pipeline.storage import (
     PARTITION_KEYS,
     RAW,
@@ -54,6 +60,8 @@ def read_raw(
     mode: LoadDataMode,
     start_us: int,
     end_us: int,
+    *,
+    database: str = StorageMode.ICEBERG.value,
 ) -> RawTicks:
     """Raw rows of [start_us, end_us), from the whole hours that it touches.
 
@@ -64,12 +72,15 @@ def read_raw(
         mode: how to read.
         start_us: first event time, microseconds.
         end_us: last event time, exclusive.
+        database: of the Iceberg tables in the catalog.
     """
     if mode is LoadDataMode.ICEBERG:
-        return _read_iceberg(spark, f"{catalog}.{iceberg_identifier(RAW)}", start_us, end_us)
+        table = f"{catalog}.{iceberg_identifier(RAW, database)}"
+        return _read_iceberg(spark, table, start_us, end_us)
     root = table_location(warehouse, StorageMode.PARQUET_PROJECTION, RAW)
     hours = [hour_partition(us) for us in hours_of(start_us, end_us)]
-    sizes = {hour: _data_file_sizes(spark, f"{root}/{hour}") for hour in hours}
+    found = side_by_side(open_folder(root, spark).files, hours)
+    sizes = {hour: files.values() for hour, files in zip(hours, found, strict=True)}
     present = [hour for hour in hours if sizes[hour]]
     schema = spark_schema(load_contract("tick"), StorageMode.PARQUET_PROJECTION)
     if mode is LoadDataMode.PARQUET:
@@ -84,7 +95,8 @@ def read_raw(
         keys = [StructField(key, StringType()) for key in PARTITION_KEYS]
         table = spark.read.schema(StructType([*schema.fields, *keys])).parquet(root)
         rows = table.where(_hours_filter(hours)).drop(*PARTITION_KEYS)
-        listed = _count_folders(spark, root)
+        # Spark has listed the whole table by now.
+        listed = len({file.rsplit("/", 1)[0] for file in table.inputFiles()})
     files = sum(len(of_hour) for of_hour in sizes.values())
     # A file in the folder of another hour must not bring rows of times that were not asked for.
     within = f"event_ts >= {start_us} and event_ts < {end_us}"
@@ -151,28 +163,3 @@ def _hours_filter(hours: list[str]) -> str:
         return "(" + " and ".join(f"{key} = '{value}'" for key, value in parts) + ")"
 
     return " or ".join(of_hour(hour) for hour in hours)
-
-
-def _data_file_sizes(spark: SparkSession, folder: str) -> list[int]:
-    """Sizes of a folder's data files; Hive's rule says which are: not those after `_` or `.`."""
-    path, files = _hadoop(spark, folder)
-    if not files.exists(path):
-        return []
-    statuses = files.listStatus(path)
-    return [
-        status.getLen()
-        for status in statuses
-        if status.isFile() and not status.getPath().getName().startswith(("_", "."))
-    ]
-
-
-def _count_folders(spark: SparkSession, root: str) -> int:
-    path, files = _hadoop(spark, root)
-    pattern = path.suffix("/*" * len(PARTITION_KEYS))
-    return len(files.globStatus(pattern) or [])
-
-
-def _hadoop(spark: SparkSession, location: str) -> tuple[Any, Any]:
-    session: Any = spark
-    path = session._jvm.org.apache.hadoop.fs.Path(location)  # noqa: SLF001  (the only way to a file system)
-    return path, path.getFileSystem(session._jsc.hadoopConfiguration())  # noqa: SLF001

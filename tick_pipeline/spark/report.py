@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tick_pipeline.spark.s3_objects import put_text, s3_client
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-    from pathlib import Path
+    from collections.abc import Generator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class JobReport:
         spill_bytes: to memory and disk.
         shuffle_bytes: written.
         seconds: wall time of this mode, without the session's start.
+        run: what the deployment that ran the job knows of the run, by the names that people read:
+            links, size, cost; no part of what the job found.
     """
 
     storage_mode: str
@@ -77,6 +81,7 @@ class JobReport:
     spill_bytes: int
     shuffle_bytes: int
     seconds: float
+    run: Mapping[str, str | float] = field(default_factory=dict[str, "str | float"], compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +150,19 @@ class FileReporter:
     def report(self, reports: Sequence[JobReport]) -> None:
         """Write them, whole or not at all."""
         temporary = self.path.with_name(f"_{self.path.name}")
-        temporary.write_text(json.dumps([asdict(report) for report in reports]), encoding="utf-8")
+        temporary.write_text(_as_json(reports), encoding="utf-8")
         temporary.replace(self.path)
+
+
+@dataclass
+class S3Reporter:
+    """Writes the reports as one JSON list into an object, `s3://<bucket>/<key>`."""
+
+    uri: str
+
+    def report(self, reports: Sequence[JobReport]) -> None:
+        """Write them, whole or not at all."""
+        put_text(self.uri, _as_json(reports))
 
 
 class LogReporter:
@@ -158,11 +174,27 @@ class LogReporter:
             print(json.dumps(asdict(report)), flush=True)  # noqa: T201
 
 
+def reporter_for(place: str | None) -> Reporter:
+    """Who takes a job's reports.
+
+    Args:
+        place: a file's path, or an object's URI `s3://<bucket>/<key>`; None: the log.
+    """
+    if place is None:
+        return LogReporter()
+    return S3Reporter(place) if place.startswith("s3://") else FileReporter(Path(place))
+
+
+def _as_json(reports: Sequence[JobReport]) -> str:
+    return json.dumps([asdict(report) for report in reports])
+
+
 @contextmanager
 def dagster_log() -> Generator[logging.Logger]:
     """A job's log: that of the Dagster run which started it, or its own where none did.
 
-    An error that ends the job is told to the run, too.
+    An error that ends the job is told to the run, too. The run tells a local process by its environment
+    where it listens, and a job on Glue, which has none, by its arguments.
     """
     # Where no run started the job, the package need not be there.
     try:
@@ -170,11 +202,17 @@ def dagster_log() -> Generator[logging.Logger]:
     except ImportError:
         yield logging.getLogger("tick_pipeline")
         return
-    if not dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
+    pipes: Any = dagster_pipes
+    if pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
+        opened = pipes.open_dagster_pipes()
+    elif (by_arguments := pipes.PipesCliArgsParamsLoader()).is_dagster_pipes_process():
+        opened = pipes.open_dagster_pipes(
+            params_loader=by_arguments, message_writer=pipes.PipesS3MessageWriter(s3_client())
+        )
+    else:
         yield logging.getLogger("tick_pipeline")
         return
-    pipes: Any = dagster_pipes
-    with pipes.open_dagster_pipes() as run:
+    with opened as run:
         yield run.log
 
 

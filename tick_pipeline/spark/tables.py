@@ -5,9 +5,7 @@
 # pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812  (pyspark's own custom)
@@ -15,6 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812  (pyspark's own custom)
 from tick_pipeline.contracts.types import spark_schema
 from tick_pipeline.errors import SparkJobError
 from tick_pipeline.event_time import hours_of
+from tick_pipeline.spark.folders import open_folder, side_by_side
 from tick_pipeline.spark.raw_ticks import iceberg_files
 from tick_pipeline.storage import (
     PARTITION_KEYS,
@@ -28,7 +27,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from tick_pipeline.contracts.contract import Contract
+    from tick_pipeline.spark.folders import Folder
 
+#: Beside the hours of a Parquet table; no reader looks into it.
+_STAGING = "_staging"
 _PATTERNS = {"year": "yyyy", "month": "MM", "day": "dd", "hour": "HH"}
 
 
@@ -40,7 +42,7 @@ class Layout:
         time: the timestamp whose hour is the partition.
         order: columns that the rows of a file are sorted by.
         file: name of the one object of a Parquet hour; it never changes, so replacing the object is
-            one atomic rename.
+            one rename, on S3 one PUT: both are atomic.
     """
 
     time: str
@@ -62,6 +64,7 @@ class Target:
         layout: how its hours are written.
         warehouse: root of both modes' tables, a URI.
         catalog: Spark's name of the Iceberg catalog.
+        database: of the Iceberg tables in it.
     """
 
     mode: StorageMode
@@ -69,25 +72,16 @@ class Target:
     layout: Layout
     warehouse: str
     catalog: str
+    database: str = StorageMode.ICEBERG.value
 
     @property
     def identifier(self) -> str:
         """Spark's name of an Iceberg table."""
-        return f"{self.catalog}.{iceberg_identifier(self.table)}"
+        return f"{self.catalog}.{iceberg_identifier(self.table, self.database)}"
 
-    @property
-    def root(self) -> Path:
-        """Folder of a Parquet table.
-
-        Raises:
-            SparkJobError: it is not on a local disk.
-        """
-        location = table_location(self.warehouse, self.mode, self.table)
-        if not location.startswith("file:///"):
-            raise SparkJobError(
-                f"{location} is not on a local disk; this version writes there only"
-            )
-        return Path(location.removeprefix("file://"))
+    def folder(self, spark: SparkSession) -> Folder:
+        """Of a Parquet table."""
+        return open_folder(table_location(self.warehouse, self.mode, self.table), spark)
 
     def within(self, start_us: int, end_us: int) -> str:
         """The rows of [start_us, end_us), as an expression."""
@@ -100,9 +94,11 @@ def overwrite_hours(
 ) -> None:
     """Replace the hours [start_us, end_us) of a table by these rows; an hour without any ends empty.
 
-    Iceberg: one snapshot. Parquet, on a local disk: everything is written under `_staging` first,
-    which no reader looks into; then each hour's one object is replaced by a rename, and an hour
-    without rows loses its object. A kill at any moment leaves each hour old or new, whole.
+    Iceberg: one snapshot. Parquet: everything is written under `_staging` first, which no reader looks
+    into; then each hour's one object is replaced by what was staged, and an hour without rows loses its
+    object. A kill at any moment leaves each hour old or new, whole. So a reader, on S3 as on a disk, sees
+    each hour whole, but some hours old and others new while the last ones are replaced; one that was in
+    the middle of an object on S3 when it was replaced fails, and finds the new one when it tries again.
 
     Args:
         rows: the contract's columns.
@@ -112,32 +108,38 @@ def overwrite_hours(
         run: a name that no other run has.
 
     Raises:
-        SparkJobError: a Parquet table is not on a local disk.
+        SparkJobError: another run wrote the same Parquet table at the same time.
     """
     if target.mode is StorageMode.ICEBERG:
         within = F.expr(target.within(start_us, end_us))
         in_order = rows.sortWithinPartitions(*target.layout.order)
         in_order.writeTo(target.identifier).overwrite(within)
         return
-    root, layout = target.root, target.layout
-    staging = root / "_staging" / run
+    folder, layout = target.folder(rows.sparkSession), target.layout
+    staging, begun = f"{_STAGING}/{run}", f"{_STAGING}/{run}.begun"
     # Only leftovers of killed runs: one run at a time writes a table.
-    shutil.rmtree(root / "_staging", ignore_errors=True)
+    folder.delete(_STAGING)
+    folder.write(begun, b"")
     keyed = rows
     for key in PARTITION_KEYS:
         keyed = keyed.withColumn(key, F.date_format(layout.time, _PATTERNS[key]))
-    hours = list(hours_of(start_us, end_us))
+    partitions = [hour_partition(hour_us) for hour_us in hours_of(start_us, end_us)]
     # One file an hour; a single hour needs no shuffle for that.
-    gathered = keyed.coalesce(1) if len(hours) == 1 else keyed.repartition(*PARTITION_KEYS)
+    gathered = keyed.coalesce(1) if len(partitions) == 1 else keyed.repartition(*PARTITION_KEYS)
     (
         gathered.sortWithinPartitions(*PARTITION_KEYS, *layout.order)
         .write.partitionBy(*PARTITION_KEYS)
-        .parquet(f"file://{staging}")
+        .parquet(f"{folder.uri}/{staging}")
     )
-    for hour_us in hours:
-        partition = hour_partition(hour_us)
-        _replace_hour(staging / partition, root / partition, layout.file)
-    shutil.rmtree(root / "_staging")
+    # All are looked up first: an hour that another run takes away later is then missed, not taken for empty.
+    staged = side_by_side(lambda hour: _staged_file(folder, f"{staging}/{hour}"), partitions)
+    if folder.read(begun) is None:
+        raise SparkJobError(
+            f"{folder.uri}/{staging} is gone: another run wrote the same table; run this one again"
+        )
+    hours = zip(partitions, staged, strict=True)
+    side_by_side(lambda hour: _replace_hour(folder, *hour, layout.file), hours)
+    folder.delete(_STAGING)
 
 
 def stored_hours(
@@ -157,30 +159,29 @@ def stored_hours(
         files, _ = iceberg_files(spark, target.identifier, time, start_us, end_us)
         within = target.within(start_us, end_us)
         return spark.table(target.identifier).where(within) if files else None
-    paths = [
-        f"file://{path}"
-        for hour_us in hours_of(start_us, end_us)
-        for path in _data_files(target.root / hour_partition(hour_us))
-    ]
+    folder = target.folder(spark)
+    partitions = [hour_partition(hour_us) for hour_us in hours_of(start_us, end_us)]
+    files = zip(partitions, side_by_side(folder.files, partitions), strict=True)
+    paths = [f"{folder.uri}/{partition}/{name}" for partition, names in files for name in names]
     return spark.read.schema(spark_schema(contract, target.mode)).parquet(*paths) if paths else None
 
 
-def _replace_hour(staged: Path, folder: Path, name: str) -> None:
-    files = sorted(staged.glob("*.parquet"))
-    if len(files) > 1:
-        raise SparkJobError(f"{staged} holds {len(files)} files, an hour has one; report this")
-    if files:
-        folder.mkdir(parents=True, exist_ok=True)
-        files[0].replace(folder / name)
+def _staged_file(folder: Folder, staged: str) -> str | None:
+    """Path of the one file that an hour has there; None where it has no row."""
+    names = list(folder.files(staged))
+    if len(names) > 1:
+        raise SparkJobError(
+            f"{folder.uri}/{staged} holds {len(names)} files, an hour has one; report this"
+        )
+    return f"{staged}/{names[0]}" if names else None
+
+
+def _replace_hour(folder: Folder, hour: str, staged: str | None, name: str) -> None:
+    if staged is None:
+        folder.delete(hour)
+        return
+    folder.replace(staged, f"{hour}/{name}")
     # What somebody else may have put beside it goes, too: the hour is what was just written.
-    for path in _data_files(folder):
-        if not files or path.name != name:
-            path.unlink()
-
-
-def _data_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path for path in folder.iterdir() if path.is_file() and not path.name.startswith(("_", "."))
-    )
+    for other in folder.files(hour):
+        if other != name:
+            folder.delete(f"{hour}/{other}")

@@ -143,6 +143,7 @@ def test_jobs_recompute_whole_hours_and_end(
         assert confs["spark.sql.catalog.lake.warehouse"] == arguments["--WAREHOUSE"]
         assert "IcebergSparkSessionExtensions" in confs["spark.sql.extensions"]
         assert arguments["--STORAGE_MODE"] == "iceberg,parquet_projection"
+        assert arguments["--DATABASE"] == "tick_pipeline_iceberg"
 
 
 def test_streaming_job_is_bounded_and_never_flexible(

@@ -102,7 +102,13 @@ def _run_mode(
     load = arguments.load_data_mode or DEFAULT_LOAD_DATA_MODE[mode]
     context_us = 2 * rules.window_seconds * US_PER_SECOND
     raw = read_raw(
-        spark, arguments.warehouse, arguments.catalog, load, start_us - context_us, end_us
+        spark,
+        arguments.warehouse,
+        arguments.catalog,
+        load,
+        start_us - context_us,
+        end_us,
+        database=arguments.database,
     )
     log.info(
         "%s: %d raw files, %d bytes in %d hours with the context, read as %s",
@@ -154,7 +160,9 @@ def _write(
     rows: DataFrame, spark: SparkSession, arguments: Arguments, mode: StorageMode, number: int
 ) -> Comparison:
     """Put the rows in place of those that are there, and tell how these differed."""
-    target = Target(mode, ANOMALIES, LAYOUT, arguments.warehouse, arguments.catalog)
+    target = Target(
+        mode, ANOMALIES, LAYOUT, arguments.warehouse, arguments.catalog, arguments.database
+    )
     start_us, end_us = arguments.start_us, arguments.end_us
     old = stored_hours(spark, target, load_contract("anomaly"), start_us, end_us)
     if old is None and not number:

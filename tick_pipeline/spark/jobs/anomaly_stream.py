@@ -4,10 +4,12 @@
     --STREAM            the stream's folder, or its name
     --ENDPOINT          kinesis: URL of the service
     --SHARDS            kinesis: JSON, shard id -> first hash key, 32 hexadecimal digits
+    --PINNED            kinesis: JSON, partition key -> id of the shard that an explicit hash key puts it into
     --CONSUMER          kinesis: ARN of the consumer registered for this job; none if not given
     --STORAGE_MODE      iceberg, parquet_projection, or both with a comma
     --WAREHOUSE         root of both modes' tables, a URI
     --CATALOG           Spark's name of the Iceberg catalog
+    --DATABASE          database of the Iceberg tables in it; iceberg if not given
     --CHECKPOINT        folder of the checkpoint, a URI
     --RULES             JSON of the scoring rules
     --DRAIN, --FLUSH    true or false: end when all is read; score the open seconds at the end
@@ -16,7 +18,7 @@
     --IDLE_SECONDS      end after so long without a record; 0 never
     --MAX_SECONDS       end after so long in any case; 0 never
     --LOCKS             folder of the table locks; none if not given
-    --CONTROL           folder of the progress and of the wish to stop; none if not given
+    --CONTROL           folder of the progress and of the wish to stop, a path or a URI; none if not given
     --PARENT            id of the process to end with; none if not given
 
 Spark's configuration comes from outside, as on Glue; what only streams need is set here.
@@ -37,7 +39,7 @@ from tick_pipeline.spark.report import dagster_log
 from tick_pipeline.spark.scoring_rules import ScoringRules
 from tick_pipeline.spark.session import STREAM_CONF
 from tick_pipeline.spark.streaming.checkpoint import open_states
-from tick_pipeline.spark.streaming.progress import ControlFolder
+from tick_pipeline.spark.streaming.progress import open_control
 from tick_pipeline.spark.streaming.run import Schedule, StreamRun
 from tick_pipeline.spark.streaming.sinks import AnomalySink, IcebergSink, ParquetSink
 from tick_pipeline.spark.streaming.source import KinesisSource, SegmentSource, StreamSource
@@ -61,15 +63,17 @@ def parse_arguments(texts: Sequence[str]) -> argparse.Namespace:
         parser.add_argument(f"--{name}", required=True)
     for name in ("ENDPOINT", "CONSUMER"):
         parser.add_argument(f"--{name}", default="")
-    parser.add_argument("--SHARDS", type=json.loads, default={})
+    for name in ("SHARDS", "PINNED"):
+        parser.add_argument(f"--{name}", type=json.loads, default={})
     parser.add_argument("--CATALOG", default=CATALOG)
+    parser.add_argument("--DATABASE", default=StorageMode.ICEBERG.value)
     for name in ("DRAIN", "FLUSH"):
         parser.add_argument(f"--{name}", choices=("true", "false"), default="false")
     for name, default in (("TRIGGER", 2.0), ("IDLE", 0.0), ("MAX", 0.0)):
         parser.add_argument(f"--{name}_SECONDS", type=float, default=default)
     parser.add_argument("--FILES_PER_BATCH", type=int, default=40)
-    for name in ("LOCKS", "CONTROL"):
-        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--LOCKS", type=Path)
+    parser.add_argument("--CONTROL")
     parser.add_argument("--PARENT", type=int)
     given, _ = parser.parse_known_args(texts)
     return given
@@ -85,7 +89,7 @@ def run(spark: SparkSession, given: argparse.Namespace) -> StreamRun:
             source=_source(given),
             states=open_states(spark, given.CHECKPOINT),
             sinks=_sinks(spark, given),
-            control=ControlFolder(given.CONTROL) if given.CONTROL else None,
+            control=open_control(given.CONTROL, spark) if given.CONTROL else None,
             log=log,
         )
         job.check_state()
@@ -103,15 +107,21 @@ def run(spark: SparkSession, given: argparse.Namespace) -> StreamRun:
 def _source(given: argparse.Namespace) -> StreamSource:
     if given.SOURCE == "segments":
         return SegmentSource(Path(given.STREAM), given.FILES_PER_BATCH)
-    return KinesisSource(given.STREAM, given.ENDPOINT, tuple(given.SHARDS.items()), given.CONSUMER)
+    return KinesisSource(
+        given.STREAM,
+        given.ENDPOINT,
+        tuple(given.SHARDS.items()),
+        consumer=given.CONSUMER,
+        pinned=given.PINNED,
+    )
 
 
 def _sinks(spark: SparkSession, given: argparse.Namespace) -> dict[StorageMode, AnomalySink]:
     modes = [StorageMode(name) for name in given.STORAGE_MODE.split(",")]
     return {
-        mode: IcebergSink(spark, given.CATALOG, given.LOCKS)
+        mode: IcebergSink(spark, given.CATALOG, given.LOCKS, given.DATABASE)
         if mode is StorageMode.ICEBERG
-        else ParquetSink(given.WAREHOUSE, given.LOCKS)
+        else ParquetSink(given.WAREHOUSE, given.LOCKS, spark)
         for mode in modes
     }
 

@@ -92,6 +92,7 @@ def _run_mode(
         load,
         arguments.start_us,
         arguments.end_us,
+        database=arguments.database,
     )
     log.info(
         "%s: %d raw files, %d bytes in %d hours, read as %s",
@@ -149,7 +150,14 @@ def _run_mode(
 
 
 def _write(frame: DataFrame, arguments: Arguments, mode: StorageMode, timeframe: str) -> None:
-    target = Target(mode, candle_table(timeframe), CANDLES, arguments.warehouse, arguments.catalog)
+    target = Target(
+        mode,
+        candle_table(timeframe),
+        CANDLES,
+        arguments.warehouse,
+        arguments.catalog,
+        arguments.database,
+    )
     overwrite_hours(frame, target, arguments.start_us, arguments.end_us, run=uuid.uuid4().hex)
 
 

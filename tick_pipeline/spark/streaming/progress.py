@@ -1,19 +1,28 @@
-"""What the streaming job tells of itself while it runs, in a file that whoever watches it reads."""
+"""What the streaming job tells of itself while it runs, in a file that whoever watches it reads.
+
+In another file it is asked to stop. Both lie in one folder: of this machine, or in S3.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass, field
+import time
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pyspark.sql import SparkSession
 
-_PROGRESS = "progress.json"
-_STOP = "stop.json"
+    from tick_pipeline.spark.folders import Folder
+
+PROGRESS_FILE = "progress.json"
+STOP_FILE = "stop.json"
+#: A PUT and a GET each: asked five times a second, as a disk is, S3 would cost dollars a month.
+_REMOTE_SECONDS = 5.0
 
 
 class Phase(str, Enum):
@@ -88,10 +97,43 @@ class StreamProgress:
     positions: dict[str, str] = field(default_factory=dict[str, str])
     committed: dict[str, str] = field(default_factory=dict[str, str])
 
+    def to_json(self) -> str:
+        """As it lies in the file."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> StreamProgress:
+        """As `to_json` wrote it, perhaps that of another version: what is not known there is left out."""
+        known = {item.name for item in fields(StreamProgress)}
+        document: dict[str, Any] = {
+            name: value for name, value in json.loads(text).items() if name in known
+        }
+        reason = document["end_reason"]
+        document["phase"] = Phase(document["phase"])
+        document["end_reason"] = EndReason(reason) if reason else None
+        return StreamProgress(**document)
+
+
+def stop_wish(*, flush: bool) -> str:
+    """What asks a run to stop: the text of its file."""
+    return json.dumps({"flush": flush})
+
+
+class Control(Protocol):
+    """The job's side of the folder."""
+
+    def tell(self, progress: StreamProgress) -> None:
+        """Replace the progress, whole or not at all."""
+        ...
+
+    def stop_asked(self) -> bool | None:
+        """Whether to flush, where the run was asked to stop; None where it was not."""
+        ...
+
 
 @dataclass(frozen=True)
 class ControlFolder:
-    """Where a run tells its progress, and is told to stop.
+    """A folder of this machine: where a run tells its progress, and is told to stop.
 
     Attributes:
         path: the folder.
@@ -101,38 +143,77 @@ class ControlFolder:
 
     def tell(self, progress: StreamProgress) -> None:
         """Replace the progress, whole or not at all."""
-        _replace(self.path / _PROGRESS, json.dumps(asdict(progress)))
+        _replace(self.path / PROGRESS_FILE, progress.to_json())
 
     def progress(self) -> StreamProgress | None:
         """What the last run told; None before any."""
         try:
-            document = json.loads((self.path / _PROGRESS).read_text(encoding="utf-8"))
+            text = (self.path / PROGRESS_FILE).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        reason = document["end_reason"]
-        return StreamProgress(
-            **document
-            | {
-                "phase": Phase(document["phase"]),
-                "end_reason": EndReason(reason) if reason else None,
-            }
-        )
+        return StreamProgress.from_json(text)
 
     def ask_to_stop(self, *, flush: bool) -> None:
         """Have the run end after its micro-batch; with `flush`, score the open seconds before."""
-        _replace(self.path / _STOP, json.dumps({"flush": flush}))
+        _replace(self.path / STOP_FILE, stop_wish(flush=flush))
 
     def stop_asked(self) -> bool | None:
         """Whether to flush, where the run was asked to stop; None where it was not."""
         try:
-            return bool(json.loads((self.path / _STOP).read_text(encoding="utf-8"))["flush"])
+            return _is_flush((self.path / STOP_FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
 
     def forget(self) -> None:
         """Make the folder ready for another run."""
-        for name in (_PROGRESS, _STOP):
+        for name in (PROGRESS_FILE, STOP_FILE):
             (self.path / name).unlink(missing_ok=True)
+
+
+class RemoteControl:
+    """The same anywhere that Spark has a file system: what did not change is told and asked rarely.
+
+    Args:
+        folder: where.
+        every_seconds: how often to tell of a phase that goes on, and to look for the wish to stop.
+    """
+
+    def __init__(self, folder: Folder, every_seconds: float = _REMOTE_SECONDS) -> None:
+        self._folder = folder
+        self._every_seconds = every_seconds
+        self._told: Phase | None = None
+        self._next_told = self._next_asked = 0.0
+
+    def tell(self, progress: StreamProgress) -> None:
+        """See Control; a new phase is told at once."""
+        now = time.monotonic()
+        if progress.phase is self._told and now < self._next_told:
+            return
+        self._told, self._next_told = progress.phase, now + self._every_seconds
+        self._folder.write(PROGRESS_FILE, progress.to_json().encode())
+
+    def stop_asked(self) -> bool | None:
+        """See Control."""
+        now = time.monotonic()
+        if now < self._next_asked:
+            return None
+        self._next_asked = now + self._every_seconds
+        wish = self._folder.read(STOP_FILE)
+        return None if wish is None else _is_flush(wish)
+
+
+def open_control(place: str, spark: SparkSession) -> Control:
+    """The job's side of a folder, by its path or URI."""
+    if "://" not in place:
+        return ControlFolder(Path(place))
+    # Only the job comes here: whoever watches it starts without what this needs.
+    from tick_pipeline.spark.folders import open_folder  # noqa: PLC0415
+
+    return RemoteControl(open_folder(place, spark))
+
+
+def _is_flush(wish: str | bytes) -> bool:
+    return bool(json.loads(wish)["flush"])
 
 
 def _replace(path: Path, text: str) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tick_pipeline.spark.scoring_rules import ScoringRules
     from tick_pipeline.spark.streaming.checkpoint import States
-    from tick_pipeline.spark.streaming.progress import ControlFolder
+    from tick_pipeline.spark.streaming.progress import Control
     from tick_pipeline.spark.streaming.sinks import AnomalySink
     from tick_pipeline.spark.streaming.source import StreamSource
     from tick_pipeline.storage import StorageMode
@@ -80,7 +80,7 @@ class StreamRun:
     source: StreamSource
     states: States
     sinks: Mapping[StorageMode, AnomalySink]
-    control: ControlFolder | None
+    control: Control | None
     log: logging.Logger
     progress: StreamProgress = field(default_factory=StreamProgress)
     _scoring: StreamScoring | None = None

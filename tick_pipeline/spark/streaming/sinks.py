@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.types import spark_schema
 from tick_pipeline.event_time import US_PER_HOUR
+from tick_pipeline.spark.folders import open_folder
 from tick_pipeline.spark.locks import table_lock
 from tick_pipeline.spark.zscore import anomaly_schema
 from tick_pipeline.storage import (
@@ -38,7 +38,6 @@ _KEY = ("event_id", "metric", "symbol", "event_us")
 _ORDER = [(name, "ascending") for name in ("symbol", "event_us", "event_id", "metric")]
 #: Hours whose keys are remembered: the stream writes its newest ones.
 _KNOWN_HOURS = 4
-_LOCAL = "file://"
 Keys = set[tuple[str, str, str, int]]
 
 
@@ -58,18 +57,20 @@ class AnomalySink(Protocol):
 class ParquetSink:
     """The projected table: one object per hour, replaced by the union of its rows and the new ones.
 
+    On S3 nobody is locked out between the reading of an hour and its replacement: whoever else writes
+    the hour in that moment, as the batch job, loses what it wrote, until the hour is run again.
+
     Args:
         warehouse: root of both modes' tables, a URI.
-        locks: folder of the table locks; None on S3, where replacing an object is atomic.
+        locks: folder of the table locks; None on S3.
+        spark: the session; a warehouse on a local disk needs none.
     """
 
-    def __init__(self, warehouse: str, locks: Path | None) -> None:
+    def __init__(
+        self, warehouse: str, locks: Path | None, spark: SparkSession | None = None
+    ) -> None:
         root = table_location(warehouse, StorageMode.PARQUET_PROJECTION, ANOMALIES)
-        if root.startswith(_LOCAL):
-            # A URI as everywhere here: not percent-encoded, so not for a parser of URIs.
-            self._files, self._root = pafs.LocalFileSystem(), root.removeprefix(_LOCAL)
-        else:
-            self._files, self._root = pafs.FileSystem.from_uri(root)
+        self._folder = open_folder(root, spark)
         self._locks = locks
 
     def write(self, rows: pa.Table, batch: str) -> int:
@@ -77,31 +78,24 @@ class ParquetSink:
         written = 0
         with table_lock(self._locks, f"{StorageMode.PARQUET_PROJECTION}-{ANOMALIES}"):
             for hour_us, of_hour in _by_hour(rows):
-                written += self._write_hour(hour_us, of_hour)
+                written += self._write_hour(f"{hour_partition(hour_us)}/{HOUR_FILE}", of_hour)
         return written
 
-    def _write_hour(self, hour_us: int, rows: pa.Table) -> int:
-        folder = f"{self._root}/{hour_partition(hour_us)}"
-        target = f"{folder}/{HOUR_FILE}"
-        there = self._read(target)
+    def _write_hour(self, path: str, rows: pa.Table) -> int:
+        there = self._read(path)
         new = _absent(rows, _keys(there))
-        if not new.num_rows:
-            return 0
-        self._files.create_dir(folder, recursive=True)
-        local = isinstance(self._files, pafs.LocalFileSystem)
-        # A local file is written beside the old one and renamed; S3 shows an object once it is whole.
-        written = f"{folder}/_{HOUR_FILE}" if local else target
-        whole = pa.concat_tables([there, new]).sort_by(_ORDER)
-        pq.write_table(whole, written, filesystem=self._files, compression="zstd")
-        if local:
-            self._files.move(written, target)
+        if new.num_rows:
+            whole = pa.BufferOutputStream()
+            in_order = pa.concat_tables([there, new]).sort_by(_ORDER)
+            pq.write_table(in_order, whole, compression="zstd")
+            self._folder.write(path, whole.getvalue().to_pybytes())
         return new.num_rows
 
-    def _read(self, target: str) -> pa.Table:
-        if self._files.get_file_info(target).type is not pafs.FileType.File:
+    def _read(self, path: str) -> pa.Table:
+        content = self._folder.read(path)
+        if content is None:
             return anomaly_schema().empty_table()
-        file = pq.ParquetFile(self._files.open_input_file(target))
-        return file.read().cast(anomaly_schema())
+        return pq.ParquetFile(pa.BufferReader(content)).read().cast(anomaly_schema())
 
 
 class IcebergSink:
@@ -114,11 +108,18 @@ class IcebergSink:
         spark: the session.
         catalog: Spark's name of the catalog.
         locks: folder of the table locks; None on Glue, where the commit alone decides.
+        database: of the Iceberg tables in the catalog.
     """
 
-    def __init__(self, spark: SparkSession, catalog: str, locks: Path | None) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        catalog: str,
+        locks: Path | None,
+        database: str = StorageMode.ICEBERG.value,
+    ) -> None:
         self._spark = spark
-        self._table = f"{catalog}.{iceberg_identifier(ANOMALIES)}"
+        self._table = f"{catalog}.{iceberg_identifier(ANOMALIES, database)}"
         self._locks = locks
         self._known: dict[int, Keys] = {}
         self._left_snapshot: int | None = None

@@ -9,13 +9,13 @@ approximateArrivalTimestamp, data; and the shard's id.
 # pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import functions as F  # noqa: N812  (pyspark's own custom)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pyspark.sql import DataFrame, SparkSession
@@ -90,8 +90,16 @@ class SegmentSource:
 class KinesisSource:
     """Kinesis Data Streams, by the source `kinesis` that Glue has on its class path.
 
-    It tells no shard, but a record's partition key does: shards are ranges of its MD5.
+    It tells no shard, but a record's partition key does: shards are ranges of its MD5, unless the
+    producer puts the key elsewhere by an explicit hash key.
     Source: https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html#partition-key
+
+    The shards are those that were open when the run began; under their names records are ordered and
+    scored. So those of a shard that a reshard closed before come under the name of what took its range
+    over, and those of shards that a reshard opens during the run under the name of the one that they came
+    from. Where two shards share a name, they share one sequence: a record that comes after a later number
+    of the other is taken for seen. Its anomalies are left to the batch job, which reads the raw tables; a
+    run that begins after the reshard knows the new shards.
 
     Attributes:
         stream: name of the stream.
@@ -99,12 +107,14 @@ class KinesisSource:
         shards: id of each open shard and the first hash key of its range, 32 hexadecimal digits.
         consumer: ARN of a registered consumer, which has 2 MB/s a shard of its own (enhanced fan-out);
             empty to share the shards' common 2 MB/s.
+        pinned: partition key -> id of the shard that the producer puts it into.
     """
 
     stream: str
     endpoint: str
     shards: tuple[tuple[str, str], ...]
     consumer: str = ""
+    pinned: Mapping[str, str] = field(default_factory=dict[str, str])
     dense: bool = False
 
     def read(self, spark: SparkSession) -> DataFrame:
@@ -119,7 +129,7 @@ class KinesisSource:
             # https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-connect-kinesis-efo.html
             reader = reader.option("fanoutConsumerARN", self.consumer)
         records = reader.load()
-        return records.withColumn("shardId", F.expr(shard_of_key(self.shards)))
+        return records.withColumn("shardId", F.expr(shard_of_key(self.shards, self.pinned)))
 
     def first(self, shard: str) -> int:
         """The position before the oldest record that is streamed of a shard."""
@@ -130,15 +140,26 @@ class KinesisSource:
         return False
 
 
-def shard_of_key(shards: Iterable[tuple[str, str]]) -> str:
+def shard_of_key(shards: Iterable[tuple[str, str]], pinned: Mapping[str, str] | None = None) -> str:
     """SQL for the shard of a record's partitionKey.
 
     Args:
         shards: id and first hash key, 32 hexadecimal digits, of ranges that leave no key out.
+        pinned: partition key -> id of its shard, whatever its hash.
     """
     highest_first = sorted(shards, key=lambda shard: shard[1].lower(), reverse=True)
-    branches = " ".join(
-        f"when md5(partitionKey) >= '{first.lower()}' then '{shard}'"
+    branches = [
+        f"when partitionKey = {_text(key)} then {_text(shard)}"
+        for key, shard in (pinned or {}).items()
+    ]
+    branches += [
+        f"when md5(partitionKey) >= {_text(first.lower())} then {_text(shard)}"
         for shard, first in highest_first
-    )
-    return f"case {branches} end"
+    ]
+    return f"case {' '.join(branches)} end"
+
+
+def _text(value: str) -> str:
+    """A literal of Spark's SQL."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tick_pipeline.event_time import format_instant
-from tick_pipeline.spark.streaming.checkpoint import LocalStates
+from tick_pipeline.spark.folders import LocalFolder
+from tick_pipeline.spark.streaming.checkpoint import States
 from tick_pipeline.spark.streaming.run import Schedule, StreamRun
 from tick_pipeline.spark.streaming.sinks import ParquetSink
 from tick_pipeline.spark.streaming.source import SegmentSource
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tick_pipeline.spark.scoring_rules import ScoringRules
-    from tick_pipeline.spark.streaming.checkpoint import States
     from tick_pipeline.spark.streaming.progress import ControlFolder
     from tick_pipeline.spark.streaming.sinks import AnomalySink
     from tick_pipeline_tests.spark.lake import Lake
@@ -88,9 +88,9 @@ class Streamed:
             log=_LOG,
         )
 
-    def states(self, checkpoint: str = "checkpoint") -> LocalStates:
+    def states(self, checkpoint: str = "checkpoint") -> States:
         """Those of a checkpoint."""
-        return LocalStates(self.folder / checkpoint / "scorers")
+        return States(LocalFolder(self.folder / checkpoint))
 
     def follow(
         self, run: StreamRun, schedule: Schedule = FLUSH, checkpoint: str = "checkpoint"

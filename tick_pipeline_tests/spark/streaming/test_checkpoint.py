@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tick_pipeline.spark.streaming.checkpoint import (
-    HadoopStates,
-    LocalStates,
-    States,
-    open_states,
-)
+from tick_pipeline.spark.folders import HadoopFolder, LocalFolder
+from tick_pipeline.spark.streaming.checkpoint import States, open_states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +30,8 @@ def checkpoint(tmp_path: Path) -> Path:
 def states(request: pytest.FixtureRequest, lake: Lake, checkpoint: Path) -> States:
     """An empty checkpoint's."""
     if request.param == "local":
-        return LocalStates(checkpoint / "scorers")
-    return HadoopStates(lake.spark, f"file://{checkpoint}/scorers")
+        return States(LocalFolder(checkpoint))
+    return States(HadoopFolder(lake.spark, f"file://{checkpoint}"))
 
 
 def test_an_empty_checkpoint_has_no_state(states: States) -> None:
@@ -68,7 +64,7 @@ def test_a_repeated_batch_replaces_its_state(states: States) -> None:
 
 
 def test_what_a_kill_left_unfinished_is_no_state(lake: Lake, checkpoint: Path) -> None:
-    states = LocalStates(checkpoint / "scorers")
+    states = States(LocalFolder(checkpoint))
     states.write(4, b"whole")
     (checkpoint / "scorers" / "_0000000005.npz").write_bytes(b"ha")
     assert states.newest() == 4
@@ -90,12 +86,12 @@ def test_sparks_commits_beside_the_states_are_seen(states: States, checkpoint: P
 
 
 def test_the_checkpoints_uri_tells_which_file_system(lake: Lake, checkpoint: Path) -> None:
-    """The local disk's own states are synced; both find what the other wrote."""
+    """What lies on a local disk needs no JVM; both find what the other wrote."""
     local = open_states(lake.spark, f"file://{checkpoint}/")
-    assert isinstance(local, LocalStates)
+    assert isinstance(local._checkpoint, LocalFolder)
     local.write(0, b"state")
     other = open_states(lake.spark, f"file:{checkpoint}")
-    assert isinstance(other, HadoopStates)
+    assert isinstance(other._checkpoint, HadoopFolder)
     assert (other.newest(), other.read(0)) == (0, b"state")
     other.write(1, b"next")
     assert (local.newest(), local.read(1)) == (1, b"next")

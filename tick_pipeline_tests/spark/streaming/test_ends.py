@@ -15,7 +15,8 @@ import pytest
 
 from tick_pipeline.errors import BusyError, SparkJobError
 from tick_pipeline.resources.iceberg import warehouse_uri
-from tick_pipeline.spark.streaming.checkpoint import LocalStates
+from tick_pipeline.spark.folders import LocalFolder
+from tick_pipeline.spark.streaming.checkpoint import States
 from tick_pipeline.spark.streaming.progress import ControlFolder, EndReason, Phase
 from tick_pipeline.spark.streaming.run import Schedule
 from tick_pipeline.spark.streaming.sinks import IcebergSink, ParquetSink
@@ -80,7 +81,7 @@ class FailingSink:
         return written
 
 
-class FailingStates(LocalStates):
+class FailingStates(States):
     """States that fail after one was written."""
 
     failing = Failing(0)
@@ -105,7 +106,7 @@ def test_a_crash_loses_nothing_and_doubles_nothing(streamed: Streamed, step: str
             PARQUET: ParquetSink(warehouse_uri(lake.home.path), lake.home.locks),
         }
 
-    broken, states = sinks(), FailingStates(streamed.folder / "checkpoint" / "scorers")
+    broken, states = sinks(), FailingStates(LocalFolder(streamed.folder / "checkpoint"))
     if step == "state":
         states.failing = Failing(2)
     else:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from tick_pipeline.spark.folders import LocalFolder
 from tick_pipeline.spark.streaming.progress import (
     ControlFolder,
     EndReason,
     Phase,
+    RemoteControl,
     StreamProgress,
+    stop_wish,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +45,33 @@ def test_a_wish_to_stop_stands_until_the_folder_is_made_ready(tmp_path: Path) ->
     control.forget()
     control.forget()
     assert (control.stop_asked(), control.progress()) == (None, None)
+
+
+def test_afar_a_run_tells_and_is_asked_in_the_same_files(tmp_path: Path) -> None:
+    afar, here = RemoteControl(LocalFolder(tmp_path), every_seconds=0), ControlFolder(tmp_path)
+    assert afar.stop_asked() is None
+    for progress in (StreamProgress(), StreamProgress(phase=Phase.RUNNING, batch=4)):
+        afar.tell(progress)
+        assert here.progress() == progress
+    for flush in (True, False):
+        here.ask_to_stop(flush=flush)
+        assert afar.stop_asked() is flush
+        assert (tmp_path / "stop.json").read_text() == stop_wish(flush=flush)
+
+
+def test_afar_a_phase_that_goes_on_is_told_rarely_and_a_new_one_at_once(tmp_path: Path) -> None:
+    """Each telling and each look costs a request."""
+    afar, here = RemoteControl(LocalFolder(tmp_path), every_seconds=3600), ControlFolder(tmp_path)
+    assert afar.stop_asked() is None
+    here.ask_to_stop(flush=True)
+    assert afar.stop_asked() is None
+    told: list[int] = []
+    for batch, phase in enumerate((Phase.RUNNING, Phase.RUNNING, Phase.STOPPING, Phase.ENDED)):
+        afar.tell(StreamProgress(phase=phase, batch=batch))
+        progress = here.progress()
+        assert progress is not None
+        told.append(progress.batch)
+    assert told == [0, 0, 2, 3]
 
 
 def test_two_threads_tell_at_the_same_time(tmp_path: Path) -> None:

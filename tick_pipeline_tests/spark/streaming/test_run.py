@@ -128,7 +128,7 @@ def test_progress_tells_how_far_a_run_has_come(drained: Drained) -> None:
     shards = drained.streamed.stream.shards()
     assert {shard.shard_id: shard.latest for shard in shards} == progress.positions
     assert progress.committed == progress.positions
-    assert progress.records == sum(shard.records for shard in shards) > len(drained.ticks)
+    assert progress.records == sum(shard.records or 0 for shard in shards) > len(drained.ticks)
     rows = scored(drained.ticks).num_rows
     assert progress.written == {mode.value: rows for mode in BOTH}
     unique = drained.ticks.drop_duplicates()

@@ -42,6 +42,21 @@ def test_a_keys_shard_is_the_streams(lake: Lake) -> None:
         assert [row[f"of_{count}"] for row in rows] == [shard_name(index) for index in expected]
 
 
+@pytest.mark.spark
+def test_a_pinned_keys_shard_is_where_the_producer_puts_it(lake: Lake) -> None:
+    """Whatever its hash, and whatever stands in its name; other keys stay where their hash is."""
+    keys = ["AAPL", "AAPL ", "it's", "back\\slash", "MSFT", "'; --"]
+    pinned = {"AAPL": "pinned-1", "it's": "pinned-2", "back\\slash": "pinned-1", "'; --": "p'3"}
+    frame = lake.spark.createDataFrame([(key,) for key in keys], "partitionKey string").coalesce(1)
+    shards = shards_of(4)
+    rows = frame.selectExpr(
+        f"{shard_of_key(shards, pinned)} as pinned", f"{shard_of_key(shards)} as hashed"
+    ).collect()
+    assert [row.pinned for row in rows] == [
+        pinned.get(key, row.hashed) for key, row in zip(keys, rows, strict=True)
+    ]
+
+
 def shards_of(count: int) -> list[tuple[str, str]]:
     """Ids and first hash keys, in some order."""
     shards = [
