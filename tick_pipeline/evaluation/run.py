@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 #: As the local stream has them: each has a watermark of its own.
 SHARDS = 4
+_RECORDS_PER_PUT = 100_000
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,11 @@ class _ScoringStream:
         self._converter = Converter()
         self._found: list[pa.Table] = []
         self._times: list[tuple[pa.Array, NDArray[np.int64]]] = []
+
+    @property
+    def records_per_put(self) -> int:
+        """As many as are scored fast."""
+        return _RECORDS_PER_PUT
 
     def put(self, partition_keys: pa.StringArray, data: pa.BinaryArray) -> PutResult:
         """See Stream. The simulator's partition key is the symbol, in the tick as well."""

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from tick_pipeline.producer.rows import Rows
     from tick_pipeline.stream.port import Stream
 
-#: Records of one put: the size that encodes and stores fastest.
-PUT_RECORDS = 100_000
 #: Its functions are made when it is imported, which a type checker does not see.
 _compute: Any = pyarrow.compute
 
@@ -61,8 +59,9 @@ class Outbox:
             StreamError: the stream took them not, or not all of them.
             HomeError: the labels cannot be written; then nothing of that batch was put.
         """
-        for begin in range(0, len(rows), PUT_RECORDS):
-            self._put_batch(rows[begin : begin + PUT_RECORDS])
+        at_once = self._stream.records_per_put
+        for begin in range(0, len(rows), at_once):
+            self._put_batch(rows[begin : begin + at_once])
 
     def _put_batch(self, rows: Rows) -> None:
         ticks = tick_table(rows, self._source, self._symbols, self._ticks_per_unit)

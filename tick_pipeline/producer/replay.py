@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from tick_pipeline.errors import TradeFileError
-from tick_pipeline.event_time import US_PER_HOUR, US_PER_SECOND
+from tick_pipeline.event_time import US_PER_HOUR, US_PER_SECOND, format_short
 from tick_pipeline.producer.encode import send, tick_schema
 from tick_pipeline.producer.formats.layout import parse_map, resolve_layout
 from tick_pipeline.producer.formats.reader import open_trade_file
@@ -61,6 +61,7 @@ class ReplayRequest:
         symbol: the symbol of every trade, where no column tells it.
         skip_invalid: count bad rows and leave them out, not refuse the file.
         timezone: IANA name, of local exchange times (taq).
+        first_event_us: event time that no trade may be older than, microseconds; None for any.
     """
 
     path: Path
@@ -71,6 +72,7 @@ class ReplayRequest:
     symbol: str | None = None
     skip_invalid: bool = False
     timezone: str = "America/New_York"
+    first_event_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,8 @@ def replay_file(
             raise TradeFileError(f"{request.path} holds no trades: no row follows its column names")
         # A reading that was stopped knows no hash; nothing is sent under it.
         source = request.source or f"file-{file.content_hash()[:_SOURCE_DIGITS]}"
+        if request.first_event_us is not None:
+            _refuse_older(database, request.path, request.first_event_us)
         sending = _Sending(stream, loaded, on_progress, stop)
         read = time.monotonic()
         if not stop.is_set():
@@ -221,7 +225,9 @@ class _Sending:
 
     def send_all(self, batches: Iterator[pa.Table], expected: int, pace: float | None) -> None:
         """Send batch after batch, at once or at `pace` times the tape's own speed."""
-        for ticks in batches if pace is None else self._paced(batches, pace):
+        for ticks in _cut(
+            batches if pace is None else self._paced(batches, pace), self._stream.records_per_put
+        ):
             if self._stop.is_set():
                 return
             self._send(ticks)
@@ -279,6 +285,13 @@ class _Sending:
                     return
 
 
+def _cut(batches: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of no more than so many."""
+    for ticks in batches:
+        for begin in range(0, len(ticks), rows):
+            yield ticks.slice(begin, rows)
+
+
 def _own_columns(layout: Layout) -> str:
     own = layout.values.keys()
     sequence = (
@@ -321,6 +334,24 @@ def _pace_of(speed: str) -> float | None:
 
 def _count(database: Any) -> int:
     return int(database.execute(f"select count(*) from {TRADES}").fetchone()[0])  # noqa: S608
+
+
+def _refuse_older(database: Any, path: Path, first_event_us: int) -> None:
+    """Refuse trades that would land where no reader looks.
+
+    Raises:
+        TradeFileError: there are some.
+    """
+    older, oldest_us, row = database.execute(
+        f"select count(*), min(event_ts), arg_min(row, event_ts) from {TRADES} where event_ts < ?",  # noqa: S608
+        [first_event_us],
+    ).fetchone()
+    if older:
+        raise TradeFileError(
+            f"{path}: {older:,} trades are older than {format_short(first_event_us)}, where the tables "
+            f"begin (the oldest, row {row}, is of {format_short(oldest_us)}); let them begin earlier by "
+            "Terraform's partitions_start, or replay to the local deployment"
+        )
 
 
 @contextmanager

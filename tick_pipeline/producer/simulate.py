@@ -12,7 +12,7 @@ from tick_pipeline.producer.baseline import Baseline
 from tick_pipeline.producer.events import EventPlan
 from tick_pipeline.producer.instruments import instruments
 from tick_pipeline.producer.labels import LabelsFile
-from tick_pipeline.producer.outbox import PUT_RECORDS, Outbox
+from tick_pipeline.producer.outbox import Outbox
 from tick_pipeline.producer.request import Progress, SimulationRequest, SimulationSummary
 from tick_pipeline.producer.rows import Sender, stamp_held
 from tick_pipeline.producer.scenarios import EventKind, find_scenario
@@ -31,6 +31,8 @@ __all__ = ["Progress", "SimulationRequest", "SimulationSummary", "run_simulation
 
 #: Instruments x seconds of one part of the run: the size of its tables of paths.
 _MAX_WINDOW_CELLS = 1_000_000
+#: Rows of one part of the run, where time has passed already: enough to be fast.
+_ROWS_OF_A_PART = 100_000
 
 
 def run_simulation(
@@ -170,7 +172,7 @@ class _Run:
 
     def _next_stop(self, at_us: int, now_us: int) -> int:
         """End of the next part: a full second ahead, or more where time has passed already."""
-        wanted = PUT_RECORDS / self._request.rate
+        wanted = _ROWS_OF_A_PART / self._request.rate
         affordable = min(wanted, _MAX_WINDOW_CELLS / len(self._instruments))
         passed = (now_us - at_us) // US_PER_SECOND
         seconds = max(1, min(int(affordable), passed))

@@ -1,1 +1,1 @@
-"""The stream of tick records: the port, and its local adapter."""
+"""The stream of tick records: the port, and its adapters."""

@@ -1,4 +1,4 @@
-"""The stream as every part sees it; local segments implement it, as Kinesis will."""
+"""The stream as every part sees it; local segments implement it, and Kinesis."""
 
 # pyarrow has no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
@@ -21,8 +21,10 @@ MAX_RECORD_BYTES = 1024 * 1024
 class Shard:
     """One shard: a half-open range of the 128-bit hashes of partition keys, and what it holds.
 
+    Kinesis does not tell what a shard holds without reading it: all of that is None there.
+
     Attributes:
-        shard_id: as `shard-0000`.
+        shard_id: as `shard-0000`, of Kinesis `shardId-000000000000`.
         first_hash: start of its MD5 range.
         end_hash: end of its MD5 range, exclusive.
         earliest: the oldest sequence number that can still be read; None when it holds nothing.
@@ -31,6 +33,8 @@ class Shard:
         bytes: their size on disk.
         oldest_arrival_us: arrival of the oldest record; None when it holds nothing.
         newest_arrival_us: arrival of the newest record; None when it holds nothing.
+        is_open: it takes records; Kinesis closes one that it splits or merges.
+        parents: the shards that it was split or merged from, which may be gone.
     """
 
     shard_id: str
@@ -38,10 +42,12 @@ class Shard:
     end_hash: int
     earliest: str | None
     latest: str | None
-    records: int
-    bytes: int
+    records: int | None
+    bytes: int | None
     oldest_arrival_us: int | None
     newest_arrival_us: int | None
+    is_open: bool = True
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,19 @@ class Stream(Protocol):
     ============================ ========================== =====================================
     """
 
-    def put(self, partition_keys: pa.StringArray, data: pa.BinaryArray) -> PutResult:
-        """Append records, in order per shard; whole per shard or not at all.
+    @property
+    def records_per_put(self) -> int:
+        """Records of one put: as many as go fast, few enough that whoever waits is told how far it is."""
+        ...
 
-        Records over MAX_RECORD_BYTES are refused, kept aside and counted.
+    def put(self, partition_keys: pa.StringArray, data: pa.BinaryArray) -> PutResult:
+        """Append records, in order per shard as far as the stream can.
+
+        The local stream takes all of a shard's or none; Kinesis may take some, and a record that it throttled
+        comes later. Records over MAX_RECORD_BYTES are refused, kept aside and counted.
+
+        Raises:
+            StreamError: it took none, or not all; the message tells which.
         """
         ...
 

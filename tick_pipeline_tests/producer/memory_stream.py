@@ -22,6 +22,11 @@ class MemoryStream:
         self.records: list[tuple[str, bytes]] = []
         self.puts: list[int] = []
 
+    @property
+    def records_per_put(self) -> int:
+        """As the local stream's."""
+        return 100_000
+
     def put(self, partition_keys: pa.StringArray, data: pa.BinaryArray) -> PutResult:
         """Append all."""
         keys: list[Any] = partition_keys.to_pylist()

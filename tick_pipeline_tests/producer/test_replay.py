@@ -19,12 +19,14 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.rules import broken_rule
-from tick_pipeline.event_time import format_instant, parse_instant
+from tick_pipeline.errors import TradeFileError
+from tick_pipeline.event_time import US_PER_SECOND, format_instant, parse_instant
 from tick_pipeline.producer import replay as replay_module
 from tick_pipeline.producer.replay import ReplayProgress, ReplayRequest, replay_file
 from tick_pipeline.stream.port import Earliest
@@ -34,8 +36,6 @@ from tick_pipeline_tests.producer.replay_helper import replay, tape
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 T0 = parse_instant("2024-01-02T14:30:00Z")
 
@@ -145,6 +145,15 @@ def test_a_file_of_bad_rows_only_sends_nothing(tmp_path: Path) -> None:
     assert ticks == []
     assert (summary.sent, summary.hours, summary.first_us, summary.symbols) == (0, 0, None, ())
     assert summary.skipped == {"event_time is no time": 3}
+
+
+def test_a_file_with_trades_from_before_the_tables_begin_is_refused_whole(tmp_path: Path) -> None:
+    """Where folders are projected, nobody would see them."""
+    rows = [f"2024-01-02T14:30:0{second}Z,A,1,1" for second in (5, 3, 4)]
+    path = tape(tmp_path / "t.csv", rows)
+    with pytest.raises(TradeFileError, match=r"2 trades are older than .*row 3, is of 2024-01-02"):
+        replay(path, first_event_us=T0 + 5 * US_PER_SECOND)
+    assert replay(path, first_event_us=T0 + 3 * US_PER_SECOND)[0].sent == 3
 
 
 def test_an_hour_without_trades_is_no_hour(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_status_tells_lag_age_and_when_the_oldest_unread_record_expires(
     clock.us += 60 * US_PER_SECOND
     put(stream, [f"K{index}" for index in range(100)])
     stream.register("new")
-    half = {shard.shard_id: str(shard.records // 2) for shard in stream.shards()}
+    half = {shard.shard_id: str((shard.records or 0) // 2) for shard in stream.shards()}
     stream.commit("half", half)
     stream.commit("done", {shard.shard_id: str(shard.records) for shard in stream.shards()})
     now_us = clock.us + 30 * US_PER_SECOND
