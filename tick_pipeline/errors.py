@@ -13,12 +13,18 @@ TickPipelineError
     |-- StreamError             a put or a read of the stream
     |-- LandingError            a delivery into a raw table
     |-- RuntimeMissingError     a jar, a JVM or a file that set-up provides is not there
+    |-- AwsError                a call of AWS was refused, or did not come through
     `-- SparkJobError           a Spark job ended with an error
 
 A message is one line: what happened, the value given, what is allowed or to do next.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class TickPipelineError(Exception):
@@ -77,9 +83,20 @@ class RuntimeMissingError(WorkError):
     """A jar, a JVM or another file that set-up provides is not there."""
 
 
-class SparkJobError(WorkError):
-    """A Spark job ended with an error; `log_tail` is the end of what it said."""
+class AwsError(WorkError):
+    """A call of AWS was refused, or did not come through; `code` is AWS's own, if it said one."""
 
-    def __init__(self, message: str, *, log_tail: str = "") -> None:
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SparkJobError(WorkError):
+    """A Spark job ended with an error; `log_tail` is the end of what it said, `run` its run's facts."""
+
+    def __init__(
+        self, message: str, *, log_tail: str = "", run: Mapping[str, str | float] | None = None
+    ) -> None:
         super().__init__(message)
         self.log_tail = log_tail
+        self.run = run or {}

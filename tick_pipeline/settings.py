@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 PREFIX = "TICK_PIPELINE_"
+#: Terraform's default, too: the first year that Athena projects.
+_PARTITIONS_START_ON_AWS = "2026-01-01T00:00:00Z"
+_NEEDED_ON_AWS = (
+    "aws_region",
+    "project",
+    "bucket",
+    "stream",
+    "glue_job_ohlc",
+    "glue_job_anomalies",
+    "glue_job_anomaly_stream",
+    "athena_workgroup",
+)
+_FIREHOSES = {
+    StorageMode.ICEBERG: "firehose_iceberg",
+    StorageMode.PARQUET_PROJECTION: "firehose_parquet",
+}
 
 
 class Settings(BaseSettings):
@@ -50,6 +66,8 @@ class Settings(BaseSettings):
 
     stream_shards: int = Field(default=4, ge=1, le=256)
     stream_retention_hours: int = Field(default=24, ge=1, le=8760)
+    #: Hot symbols, each of which gets a shard of the Kinesis stream as far as there are shards.
+    stream_pinned_symbols: Annotated[tuple[str, ...], NoDecode] = ()
 
     buffer_seconds: float = Field(default=60, gt=0)
     buffer_mib: float = Field(default=64, gt=0)
@@ -74,6 +92,11 @@ class Settings(BaseSettings):
 
     spark_master: str = Field(default="local[*]", min_length=1)
     spark_driver_memory: str = Field(default="2g", pattern=r"^[1-9][0-9]*[mgMG]$")
+
+    #: A profile of the user's AWS configuration; the standard credential chain if not given.
+    aws_profile: str | None = None
+    #: One URL for every service, as of a gateway or an emulator; AWS's own if not given.
+    aws_endpoint_url: str | None = Field(default=None, pattern=r"^https?://")
 
     # What Terraform made, under its outputs' names: `make env` writes them into .env.
     aws_region: str | None = None
@@ -110,6 +133,13 @@ class Settings(BaseSettings):
             raise ValueError(f"must name one or more of {', '.join(METRICS)}")
         return tuple(name for name in METRICS if name in names)
 
+    @field_validator("stream_pinned_symbols", mode="before")
+    @classmethod
+    def _split_symbols(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+
     @field_validator("anomaly_tick_sizes", mode="before")
     @classmethod
     def _split_tick_sizes(cls, value: Any) -> Any:
@@ -130,6 +160,26 @@ class Settings(BaseSettings):
         if value is not None and (us := parse_instant(value)) != hour_floor(us):
             raise ValueError("must be a whole UTC hour, as 2026-01-01T00:00:00Z")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _partitions_of_aws(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("deployment") == "aws":
+            return {"partitions_start": _PARTITIONS_START_ON_AWS, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _what_aws_needs(self) -> Settings:
+        if self.deployment != "aws":
+            return self
+        needed = (*_NEEDED_ON_AWS, *(_FIREHOSES[mode] for mode in self.storage_modes))
+        missing = [f"{PREFIX}{name.upper()}" for name in needed if not getattr(self, name)]
+        if missing:
+            raise ValueError(
+                f"{PREFIX}DEPLOYMENT=aws needs {', '.join(missing)}: after `terraform apply`, "
+                "`make env` writes them into .env"
+            )
+        return self
 
     @model_validator(mode="after")
     def _close_after_two_buffers(self) -> Settings:

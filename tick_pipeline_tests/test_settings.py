@@ -11,6 +11,7 @@ from tick_pipeline.errors import SettingsError
 from tick_pipeline.settings import Settings, load_settings, scoring_rules
 from tick_pipeline.spark.scoring_rules import ScoringRules
 from tick_pipeline.storage import StorageMode
+from tick_pipeline_tests.aws_settings import AWS_SETTINGS
 
 
 def test_the_environment_wins_over_the_file(
@@ -64,6 +65,35 @@ def test_a_wrong_value_is_one_line_with_its_name_value_and_rule(
         load_settings()
     assert f"TICK_PIPELINE_{name}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_aws_names_all_that_terraform_has_not_told_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the enabled storage modes need."""
+    for name, value in AWS_SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TICK_PIPELINE_BUCKET")
+    monkeypatch.delenv("TICK_PIPELINE_FIREHOSE_ICEBERG")
+    complaint = "needs TICK_PIPELINE_BUCKET, TICK_PIPELINE_FIREHOSE_ICEBERG: .*`make env`"
+    with pytest.raises(SettingsError, match=complaint):
+        load_settings()
+    monkeypatch.setenv("TICK_PIPELINE_STORAGE_MODES", "parquet_projection")
+    with pytest.raises(SettingsError, match="needs TICK_PIPELINE_BUCKET: after"):
+        load_settings()
+
+
+def test_on_aws_the_partitions_begin_where_terraform_lets_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in AWS_SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().partitions_start == "2026-01-01T00:00:00Z"
+    monkeypatch.setenv("TICK_PIPELINE_PARTITIONS_START", "2025-06-01T00:00:00Z")
+    assert load_settings().partitions_start == "2025-06-01T00:00:00Z"
+
+
+def test_pinned_symbols_are_read_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICK_PIPELINE_STREAM_PINNED_SYMBOLS", "BTCUSDT, ETHUSDT,BTCUSDT,")
+    assert load_settings().stream_pinned_symbols == ("BTCUSDT", "ETHUSDT")
 
 
 def test_tick_sizes_are_read_by_symbol(monkeypatch: pytest.MonkeyPatch) -> None:

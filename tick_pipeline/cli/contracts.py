@@ -1,4 +1,4 @@
-"""`contracts`: the record types, and the gate for a change of one."""
+"""`contracts`: the record types, the gate for a change of one, and the live tables that follow it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tick_pipeline.cli.options import AsJson
-from tick_pipeline.cli.output import show, show_json
+from tick_pipeline.cli.options import AsJson, deployment_of
+from tick_pipeline.cli.output import say, show, show_json, show_table
 from tick_pipeline.errors import ContractError, WorkError
+from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from tick_pipeline.contracts.contract import Contract
 
-app = typer.Typer(help="The record types: check their files, and a change of one.")
+app = typer.Typer(help="The record types: check their files, and bring live tables to them.")
 
 
 @app.callback()
 def group() -> None:
-    """The record types: check their files, and a change of one."""
+    """The record types: check their files, and bring live tables to them."""
 
 
 @app.command("check")
@@ -54,6 +55,29 @@ def check(
             show(f"{name}: {len(contract.fields)} fields, key {', '.join(contract.key)}{suffix}")
     if problems:
         raise WorkError(f"incompatible with {against}: {'; '.join(problems)}")
+
+
+@app.command("apply")
+def apply(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be done.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the live tables and views to the contracts; columns are added, none is dropped or retyped."""
+    evolution = deployment_of(load_settings()).tables().evolve(dry_run=dry_run)
+    if as_json:
+        show_json({"dry_run": dry_run, "steps": evolution.steps, "notes": evolution.notes})
+        return
+    if not evolution.steps:
+        show("every live table is as its contract says")
+        return
+    show_table(
+        ("table", "would do" if dry_run else "done", "before", "after"),
+        [(step.table, step.change, step.before, step.after) for step in evolution.steps],
+    )
+    for note in evolution.notes:
+        say(note)
 
 
 def _older(against: str) -> list[Contract]:

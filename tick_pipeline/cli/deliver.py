@@ -36,7 +36,10 @@ def deliver(
     from tick_pipeline.orchestration.reports import report_deliveries
     from tick_pipeline.stream.housekeeping import Housekeeping
 
-    settings = local_settings()
+    settings = local_settings(
+        "deliver",
+        instead="there Firehose delivers by itself; `tick-pipeline status` tells how far it is",
+    )
     modes = chosen_modes(settings, storage_mode)
     home = local_home(settings)
     stream = local_stream(home, settings)

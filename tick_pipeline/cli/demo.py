@@ -14,7 +14,7 @@ from tick_pipeline.cli.output import progress_bar, say, show_json
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.errors import InputError, WorkError
 from tick_pipeline.event_time import US_PER_MINUTE, format_short, now_us, widen_to_hours
-from tick_pipeline.settings import settings_in_environment
+from tick_pipeline.settings import load_settings, settings_in_environment
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -33,7 +33,7 @@ def demo(
     """Simulate, land, make candles, find anomalies, by stream and by batch, and check it all, here."""
     from tick_pipeline.producer.simulate import SimulationRequest
 
-    settings = local_settings()
+    settings = local_settings("demo", instead="it runs on this machine, with that set to local")
     request = SimulationRequest(
         scenario=scenario,
         duration_seconds=minutes * 60,
@@ -112,13 +112,14 @@ def _drain(home: Home) -> dict[str, int]:
 
     A stream that is being scored in the background is left to that.
     """
-    from tick_pipeline.resources.anomaly_stream import LocalAnomalyStream, StreamOptions
+    from tick_pipeline.resources.anomaly_stream import LocalAnomalyStream
+    from tick_pipeline.resources.stream_run import StreamOptions
 
     # With the tick sizes of the moment.
-    stream = LocalAnomalyStream(home, local_settings())
+    stream = LocalAnomalyStream(home, load_settings())
     status = stream.status()
-    if status.pid is not None:
-        say(f"the stream is being scored by process {status.pid}")
+    if status.runner is not None:
+        say(f"the stream is being scored by process {status.runner}")
         return status.progress.written if status.progress else {}
     with stop_on_signals() as stop:
         progress = stream.run(StreamOptions(drain=True, flush=True), stop=stop)

@@ -61,7 +61,7 @@ def show_demo(result: DemoResult, settings: Settings) -> None:
 
     rows: list[tuple[Any, ...]] = [
         ("ticks sent", *(produced.sent for _ in modes)),
-        row("landed in raw", "raw", "landed by this run"),
+        row("landed in raw", "raw", "landed"),
         row("malformed, kept as errors", "raw", "malformed, kept as errors"),
         row("invalid, kept in raw", "raw", "invalid"),
         row("duplicates, counted once", "raw", "duplicates"),

@@ -14,9 +14,10 @@ from tick_pipeline.cli.hours import (
     rows_of_reading,
     say_where_partitions_begin,
 )
-from tick_pipeline.cli.options import AsJson, StorageModeOption, local_home, local_settings
+from tick_pipeline.cli.options import AsJson, StorageModeOption, deployment_of
 from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
 from tick_pipeline.errors import InputError
+from tick_pipeline.settings import load_settings
 from tick_pipeline.storage import TIMEFRAMES
 
 if TYPE_CHECKING:
@@ -35,17 +36,16 @@ def ohlc(
 ) -> None:
     """Recompute the candles of whole hours from raw; a rerun changes nothing."""
     from tick_pipeline.orchestration.reports import report_candles
-    from tick_pipeline.resources.spark_jobs import LocalSparkJobs
     from tick_pipeline.spark.request import OhlcRequest
 
-    settings = local_settings()
+    settings = load_settings()
     hours = asked_hours(start, end, storage_mode, load_data_mode, settings, made="candles")
     request = OhlcRequest(*hours, timeframes=parse_timeframes(timeframes))
-    home = local_home(settings)
-    say_where_partitions_begin(home, hours.start_us)
+    deployment = deployment_of(settings)
+    say_where_partitions_begin(deployment.home, hours.start_us)
     with progress_bar("candles by Spark"):
-        reports = LocalSparkJobs(home, settings).run_ohlc(request)
-    report_candles(home, settings, reports)
+        reports = deployment.spark_jobs().run_ohlc(request)
+    report_candles(deployment.home, settings, reports)
     if as_json:
         show_json(reports)
         return

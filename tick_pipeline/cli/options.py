@@ -13,6 +13,7 @@ from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
     from tick_pipeline.home import Home
+    from tick_pipeline.resources.deployments import Deployment
     from tick_pipeline.stream.segments import LocalStream
 
 AsJson = Annotated[bool, typer.Option("--json", help="The result as one JSON document.")]
@@ -21,19 +22,30 @@ StorageModeOption = Annotated[
 ]
 
 
-def local_settings() -> Settings:
-    """The settings, for a command that works on the local deployment.
+def local_settings(command: str, *, instead: str) -> Settings:
+    """The settings, for a command that only the local deployment has.
+
+    Args:
+        command: its name.
+        instead: what does that on another deployment, or why nothing has to.
 
     Raises:
-        SettingsError: a setting is not legal, or names a deployment that this version cannot run.
+        SettingsError: a setting is not legal, or names another deployment.
     """
     settings = load_settings()
     if settings.deployment != "local":
         raise SettingsError(
-            f"TICK_PIPELINE_DEPLOYMENT={settings.deployment}: this version runs the local deployment "
-            "only; set it to local"
+            f"{command} belongs to the local deployment, and TICK_PIPELINE_DEPLOYMENT="
+            f"{settings.deployment}: {instead}"
         )
     return settings
+
+
+def deployment_of(settings: Settings) -> Deployment:
+    """The deployment that the settings name, with an adapter for each port."""
+    from tick_pipeline.resources.deployments import open_deployment
+
+    return open_deployment(settings)
 
 
 def local_home(settings: Settings) -> Home:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_stream
+from tick_pipeline.cli.options import AsJson, deployment_of
 from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.event_time import format_short
+from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from tick_pipeline.producer.simulate import SimulationSummary
@@ -29,7 +30,7 @@ def produce(
     """Simulate ticks and put them into the stream, in real time or over a past period."""
     from tick_pipeline.producer.simulate import SimulationRequest, run_simulation
 
-    settings = local_settings()
+    settings = load_settings()
     request = SimulationRequest(
         scenario=scenario,
         duration_seconds=duration,
@@ -39,13 +40,13 @@ def produce(
         past=past,
         lateness_seconds=settings.lateness_seconds,
     )
-    home = local_home(settings)
-    stream = local_stream(home, settings)
+    deployment = deployment_of(settings)
+    stream = deployment.stream()
     with stop_on_signals() as stop, progress_bar(f"produce {scenario}") as bar:
         summary = run_simulation(
             stream,
             request,
-            labels_folder=home.labels,
+            labels_folder=deployment.home.labels,
             on_progress=lambda progress: bar.update(progress.sent, progress.expected),
             stop=stop,
         )
@@ -55,7 +56,7 @@ def produce(
     show_table(("what", "figure"), summary_rows(summary), title=f"produced: {scenario}")
     if summary.stopped:
         say("stopped before the end of the duration")
-    say("next: tick-pipeline deliver")
+    say(f"next: {deployment.after_put}")
 
 
 def summary_rows(summary: SimulationSummary) -> list[tuple[str, Any]]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tick_pipeline.cli.options import local_home, local_settings
+from tick_pipeline.cli.options import deployment_of
 from tick_pipeline.cli.output import human_bytes, say, show_json, show_table
 from tick_pipeline.errors import InputError, QueryError
+from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,14 +55,11 @@ def query(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Query iceberg.ticks, parquet_projection.aggregated_1m and their sisters."""
-    from tick_pipeline.resources.query_engine import LocalQueryEngine
-
     if (sql is None) == (file is None):
         raise InputError(f"query takes one SQL text, or --file with one of {', '.join(_names())}")
     if param and file is None:
         raise InputError("--param belongs to --file; write the values into the SQL text")
-    settings = local_settings()
-    engine = LocalQueryEngine(local_home(settings), settings)
+    engine = deployment_of(load_settings()).query_engine()
     parameters = dict(_parameter(text) for text in param or [])
     form = Format.JSON if as_json else output_format
     if estimate:
@@ -97,7 +95,7 @@ def _show_estimate(estimate: Estimate, form: Format) -> None:
             (
                 scan.table,
                 scan.partitions,
-                scan.partitions_total,
+                "more" if scan.partitions_total is None else scan.partitions_total,
                 scan.files,
                 human_bytes(scan.bytes),
             )

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_stream
+from tick_pipeline.cli.options import AsJson, deployment_of
 from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.event_time import format_instant
+from tick_pipeline.settings import load_settings
 
 
 def replay(
@@ -45,7 +46,7 @@ def replay(
         replay_file,
     )
 
-    settings = local_settings()
+    deployment = deployment_of(load_settings())
     request = ReplayRequest(
         path=file,
         format=file_format,
@@ -55,9 +56,9 @@ def replay(
         symbol=symbol,
         skip_invalid=skip_invalid,
         timezone=timezone,
+        first_event_us=deployment.first_event_us,
     )
-    home = local_home(settings)
-    stream = local_stream(home, settings)
+    stream = deployment.stream()
     with stop_on_signals() as stop, progress_bar(f"replay {file.name}") as bar:
         summary = replay_file(
             stream,
@@ -85,4 +86,4 @@ def replay(
         say(f"{summary.rejected} records were refused by the stream and kept under its rejected/")
     if summary.stopped:
         say("stopped before the end of the file; run it again to send the rest")
-    say("next: tick-pipeline deliver")
+    say(f"next: {deployment.after_put}")

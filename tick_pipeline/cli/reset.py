@@ -20,7 +20,7 @@ def reset(
 
     from tick_pipeline.home import remove_home
 
-    settings = local_settings()
+    settings = local_settings("reset", instead="`make tf-destroy` takes away what AWS holds")
     path = settings.home.expanduser().absolute()
     existed = path.exists()
     if existed and not yes:

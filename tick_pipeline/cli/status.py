@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_stream
+from tick_pipeline.cli.options import AsJson, deployment_of
 from tick_pipeline.cli.output import human_bytes, show, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.errors import InputError
 from tick_pipeline.event_time import format_short, now_us
-from tick_pipeline.storage import TABLES, StorageMode
+from tick_pipeline.settings import load_settings
+from tick_pipeline.storage import TABLES, StorageMode, error_root
 
 if TYPE_CHECKING:
     from threading import Event
 
-    from tick_pipeline.home import Home
+    from tick_pipeline.resources.deployments import Deployment
+    from tick_pipeline.resources.landing import DeliveryPosition
     from tick_pipeline.resources.table_stats import TableStats
     from tick_pipeline.settings import Settings
+    from tick_pipeline.stream.port import Shard
     from tick_pipeline.stream.status import StreamStatus
 
 WATCH_SECONDS = 2.0
@@ -28,19 +31,27 @@ WATCH_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Status:
-    """What a HOME holds at one moment.
+    """What a deployment holds at one moment.
 
     Attributes:
-        home: its path.
+        deployment: which.
+        home: path of HOME.
+        warehouse: where the tables lie.
         partitions_start_us: first hour of the partitions, microseconds.
-        stream: shards and consumers.
+        shards: of the stream.
+        stream: how its consumers stand; None where it has no consumers of ours.
+        deliveries: mode -> how far its delivery is.
         tables: every enabled mode's tables.
         error_objects: mode -> objects under its error prefix.
     """
 
+    deployment: str
     home: str
+    warehouse: str
     partitions_start_us: int
-    stream: StreamStatus
+    shards: list[Shard]
+    stream: StreamStatus | None
+    deliveries: dict[str, DeliveryPosition]
     tables: list[TableStats]
     error_objects: dict[str, int]
 
@@ -52,15 +63,17 @@ def status(
     """Show the stream, how far each delivery is behind, and what each table holds."""
     if watch and as_json:
         raise InputError("--watch and --json do not go together: call status --json again instead")
-    settings = local_settings()
-    home = local_home(settings)
+    settings = load_settings()
+    deployment = deployment_of(settings)
     with stop_on_signals() as stop:
-        _look(home, settings, watch=watch, as_json=as_json, stop=stop)
+        _look(deployment, settings, watch=watch, as_json=as_json, stop=stop)
 
 
-def _look(home: Home, settings: Settings, *, watch: bool, as_json: bool, stop: Event) -> None:
+def _look(
+    deployment: Deployment, settings: Settings, *, watch: bool, as_json: bool, stop: Event
+) -> None:
     while True:
-        current = collect(home, settings)
+        current = collect(deployment, settings)
         if watch:
             Console().clear()
         if as_json:
@@ -71,49 +84,46 @@ def _look(home: Home, settings: Settings, *, watch: bool, as_json: bool, stop: E
             return
 
 
-def collect(home: Home, settings: Settings) -> Status:
-    """Read the status from names, footers and snapshot summaries; no data is read."""
-    from tick_pipeline.resources.table_stats import error_objects, table_stats
+def collect(deployment: Deployment, settings: Settings) -> Status:
+    """Read the status from names, footers, snapshot summaries and metrics; no data is read."""
+    from tick_pipeline.stream.segments import LocalStream
 
+    tables, stream, home = deployment.tables(), deployment.stream(), deployment.home
     return Status(
+        deployment=settings.deployment,
         home=str(home.path),
+        warehouse=deployment.warehouse,
         partitions_start_us=home.partitions_start_us,
-        stream=local_stream(home, settings).status(now_us()),
-        tables=[
-            table_stats(home, mode, table) for mode in settings.storage_modes for table in TABLES
-        ],
-        error_objects={mode.value: error_objects(home, mode) for mode in settings.storage_modes},
+        shards=stream.shards(),
+        stream=stream.status(now_us()) if isinstance(stream, LocalStream) else None,
+        deliveries={
+            mode.value: position for mode, position in deployment.landing().positions().items()
+        },
+        tables=[tables.stats(mode, table) for mode in settings.storage_modes for table in TABLES],
+        error_objects={mode.value: tables.error_objects(mode) for mode in settings.storage_modes},
     )
 
 
 def _show(current: Status) -> None:
-    show(f"HOME {current.home}, partitions from {format_short(current.partitions_start_us)}")
+    start = format_short(current.partitions_start_us)
+    show(f"{current.deployment}: HOME {current.home}, {current.warehouse}, partitions from {start}")
     show_table(
         ("shard", "records", "bytes", "newest arrival"),
         [
             (
-                shard.shard_id,
+                shard.shard_id if shard.is_open else f"{shard.shard_id} (closed)",
                 shard.records,
-                human_bytes(shard.bytes),
+                None if shard.bytes is None else human_bytes(shard.bytes),
                 None if shard.newest_arrival_us is None else format_short(shard.newest_arrival_us),
             )
-            for shard in current.stream.shards
+            for shard in current.shards
         ],
         title="stream",
     )
-    show_table(
-        ("consumer", "unread records", "behind, seconds", "oldest unread expires"),
-        [
-            (
-                consumer.name,
-                consumer.lag_records,
-                round(consumer.lag_seconds, 1),
-                None if consumer.expires_us is None else format_short(consumer.expires_us),
-            )
-            for consumer in current.stream.consumers
-        ],
-        title="deliveries",
-    )
+    if current.stream is None:
+        _show_deliveries(current)
+    else:
+        _show_consumers(current.stream)
     show_table(
         ("storage mode", "table", "rows", "files", "bytes", "hours"),
         [
@@ -131,5 +141,32 @@ def _show(current: Status) -> None:
     )
     for mode, count in current.error_objects.items():
         if count:
-            folder = f"{current.home}/warehouse/{StorageMode(mode)}/_firehose_errors"
+            folder = error_root(current.warehouse, StorageMode(mode))
             show(f"{mode}: {count} error objects under {folder}")
+
+
+def _show_deliveries(current: Status) -> None:
+    show_table(
+        ("storage mode", "caught up", "how far"),
+        [
+            (mode, "yes" if position.caught_up else "no", position.description)
+            for mode, position in current.deliveries.items()
+        ],
+        title="deliveries",
+    )
+
+
+def _show_consumers(stream: StreamStatus) -> None:
+    show_table(
+        ("consumer", "unread records", "behind, seconds", "oldest unread expires"),
+        [
+            (
+                consumer.name,
+                consumer.lag_records,
+                round(consumer.lag_seconds, 1),
+                None if consumer.expires_us is None else format_short(consumer.expires_us),
+            )
+            for consumer in stream.consumers
+        ],
+        title="deliveries",
+    )

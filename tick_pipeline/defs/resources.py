@@ -5,91 +5,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from tick_pipeline.errors import SettingsError
 from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from tick_pipeline.resources.anomaly_stream import AnomalyStream
-    from tick_pipeline.resources.landing import Landing
-    from tick_pipeline.resources.query_engine import QueryEngine
-    from tick_pipeline.resources.spark_jobs import SparkJobs
-    from tick_pipeline.resources.tables import Tables
+    from collections.abc import Callable
+
+    from tick_pipeline.resources.deployments import Deployment
 
 
-@dg.resource(description="Moves records from the stream into the raw tables.")
-def local_landing() -> Landing:
-    """The delivery loop over the stream of HOME."""
-    from tick_pipeline.resources.landing import LocalLanding
-    from tick_pipeline.resources.local import open_home
+def _adapter(make: Callable[[Deployment], Any], description: str) -> dg.ResourceDefinition:
+    """What the deployment of the settings has for a port."""
 
-    settings = load_settings()
-    return LocalLanding(open_home(settings), settings)
+    def open_adapter(_: dg.InitResourceContext) -> Any:
+        from tick_pipeline.resources.deployments import open_deployment
 
+        return make(open_deployment(load_settings()))
 
-@dg.resource(description="Runs Spark jobs, and never leaves one behind.")
-def local_spark_jobs() -> SparkJobs:
-    """Subprocesses on local Spark, or on the master that SPARK_MASTER names."""
-    from tick_pipeline.resources.local import open_home
-    from tick_pipeline.resources.spark_jobs import LocalSparkJobs
-
-    settings = load_settings()
-    return LocalSparkJobs(open_home(settings), settings)
-
-
-@dg.resource(description="Runs the streaming job of anomalies until it is stopped.")
-def local_anomaly_stream() -> AnomalyStream:
-    """A process of this machine, which outlives the one that started it."""
-    from tick_pipeline.resources.anomaly_stream import LocalAnomalyStream
-    from tick_pipeline.resources.local import open_home
-
-    settings = load_settings()
-    return LocalAnomalyStream(open_home(settings), settings)
-
-
-@dg.resource(description="Runs read-only SQL in Athena's dialect.")
-def local_query_engine() -> QueryEngine:
-    """DuckDB over the tables of HOME."""
-    from tick_pipeline.resources.local import open_home
-    from tick_pipeline.resources.query_engine import LocalQueryEngine
-
-    settings = load_settings()
-    return LocalQueryEngine(open_home(settings), settings)
-
-
-@dg.resource(description="Tells how tables are stored.")
-def local_tables() -> Tables:
-    """The Iceberg catalog and the Parquet files of HOME."""
-    from tick_pipeline.resources.local import open_home
-    from tick_pipeline.resources.tables import LocalTables
-
-    return LocalTables(open_home(load_settings()))
+    return dg.ResourceDefinition(open_adapter, description=description)
 
 
 LOCAL = {
-    "landing": local_landing,
-    "spark_jobs": local_spark_jobs,
-    "anomaly_stream": local_anomaly_stream,
-    "query_engine": local_query_engine,
-    "tables": local_tables,
+    "landing": _adapter(lambda at: at.landing(), "The delivery loop over the stream of HOME."),
+    "spark_jobs": _adapter(
+        lambda at: at.spark_jobs(), "Subprocesses on local Spark, or a master of one's own."
+    ),
+    "anomaly_stream": _adapter(
+        lambda at: at.anomaly_stream(), "The streaming job as a process here."
+    ),
+    "query_engine": _adapter(
+        lambda at: at.query_engine(), "Athena's SQL, on DuckDB over the tables of HOME."
+    ),
+    "tables": _adapter(
+        lambda at: at.tables(), "The Iceberg catalog and the Parquet files of HOME."
+    ),
+    "notifier": _adapter(lambda at: at.notifier(), "The log."),
 }
 
-
-def aws() -> dict[str, dg.ResourceDefinition]:
-    """The adapters on Kinesis, Firehose, Glue and Athena.
-
-    Raises:
-        SettingsError: always; they are not in this version.
-    """
-    raise SettingsError(
-        "TICK_PIPELINE_DEPLOYMENT=aws: this version runs the local deployment only; set it to local"
-    )
+AWS = {
+    "landing": _adapter(lambda at: at.landing(), "Two Firehoses, observed."),
+    "spark_jobs": _adapter(lambda at: at.spark_jobs(), "Runs of Glue jobs."),
+    "anomaly_stream": _adapter(
+        lambda at: at.anomaly_stream(), "The streaming job as a run of Glue."
+    ),
+    "query_engine": _adapter(lambda at: at.query_engine(), "Athena."),
+    "tables": _adapter(lambda at: at.tables(), "The Glue Data Catalog and the objects in S3."),
+    "notifier": _adapter(lambda at: at.notifier(), "A topic of SNS."),
+}
 
 
 @dg.definitions
 def resources() -> dg.Definitions:
     """The adapters of the deployment that TICK_PIPELINE_DEPLOYMENT names."""
-    return dg.Definitions(resources=aws() if load_settings().deployment == "aws" else LOCAL)
+    return dg.Definitions(resources=AWS if load_settings().deployment == "aws" else LOCAL)

@@ -147,7 +147,7 @@ def test_loading_makes_no_home(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
-def test_a_deployment_that_this_version_cannot_run_is_one_line(
+def test_aws_without_the_names_that_terraform_gives_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TICK_PIPELINE_DEPLOYMENT", "aws")
@@ -157,4 +157,4 @@ def test_a_deployment_that_this_version_cannot_run_is_one_line(
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)
     [ours] = [cause for cause in causes if isinstance(cause, SettingsError)]
-    assert "TICK_PIPELINE_DEPLOYMENT=aws" in str(ours)
+    assert "TICK_PIPELINE_DEPLOYMENT=aws needs TICK_PIPELINE_AWS_REGION" in str(ours)

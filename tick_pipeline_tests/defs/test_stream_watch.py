@@ -10,7 +10,7 @@ import dagster as dg
 
 from tick_pipeline.defs.anomalies.automation import anomaly_stream_watch
 from tick_pipeline.errors import SparkJobError
-from tick_pipeline.resources.anomaly_stream import StreamOptions, StreamRunStatus
+from tick_pipeline.resources.stream_run import StreamOptions, StreamRunStatus
 from tick_pipeline_tests.orchestration.test_stream_watch import CRASHED, RESTS, RUNS
 
 

@@ -11,14 +11,13 @@ from tick_pipeline.cli.options import (
     AsJson,
     StorageModeOption,
     chosen_modes,
+    deployment_of,
     instant,
-    local_home,
-    local_settings,
 )
 from tick_pipeline.cli.output import human_bytes, progress_bar, say, show, show_json
 from tick_pipeline.errors import InputError, WorkError
 from tick_pipeline.event_time import format_instant
-from tick_pipeline.settings import scoring_rules
+from tick_pipeline.settings import load_settings, scoring_rules
 
 if TYPE_CHECKING:
     from tick_pipeline.plots.picture import Picture
@@ -45,19 +44,18 @@ def plot(
 ) -> None:
     """Draw one-minute candles, the price's mean and its limits, and each anomaly at its tick."""
     from tick_pipeline.plots.load import Wanted, load_picture
-    from tick_pipeline.resources.query_engine import LocalQueryEngine
 
     for path in output or []:
         if path.suffix not in _SUFFIXES:
             raise InputError(f"--output {path}: must end in {' or '.join(_SUFFIXES)}")
-    settings = local_settings()
+    settings = load_settings()
     wanted = Wanted(
         symbol=symbol,
         start_us=None if start is None else instant(start, "--start"),
         end_us=None if end is None else instant(end, "--end"),
     )
     mode = chosen_modes(settings, storage_mode)[0]
-    engine = LocalQueryEngine(local_home(settings), settings)
+    engine = deployment_of(settings).query_engine()
     with progress_bar("plot"):
         picture = load_picture(engine, mode, wanted, scoring_rules(settings))
         name = f"anomalies-{picture.symbol.replace('/', '-')}"

@@ -12,9 +12,9 @@ from tick_pipeline.cli.hours import (
     rows_of_reading,
     say_where_partitions_begin,
 )
-from tick_pipeline.cli.options import AsJson, StorageModeOption, local_home, local_settings
+from tick_pipeline.cli.options import AsJson, StorageModeOption, deployment_of
 from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
-from tick_pipeline.settings import scoring_rules
+from tick_pipeline.settings import load_settings, scoring_rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,17 +33,16 @@ def run(
 ) -> None:
     """Recompute the anomalies of whole hours from raw; a rerun changes nothing."""
     from tick_pipeline.orchestration.reports import report_anomalies
-    from tick_pipeline.resources.spark_jobs import LocalSparkJobs
     from tick_pipeline.spark.request import AnomalyRequest
 
-    settings = local_settings()
+    settings = load_settings()
     hours = asked_hours(start, end, storage_mode, load_data_mode, settings, made="anomalies")
     request = AnomalyRequest(*hours, rules=scoring_rules(settings))
-    home = local_home(settings)
-    say_where_partitions_begin(home, hours.start_us)
+    deployment = deployment_of(settings)
+    say_where_partitions_begin(deployment.home, hours.start_us)
     with progress_bar("anomalies by Spark"):
-        reports = LocalSparkJobs(home, settings).run_anomalies(request)
-    report_anomalies(home, settings, reports)
+        reports = deployment.spark_jobs().run_anomalies(request)
+    report_anomalies(deployment.home, settings, reports)
     if as_json:
         show_json(reports)
         return

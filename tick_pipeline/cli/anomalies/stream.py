@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tick_pipeline.cli.options import AsJson, local_home, local_settings
+from tick_pipeline.cli.options import AsJson, deployment_of, local_home, local_settings
 from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.errors import InputError
 from tick_pipeline.event_time import format_short
+from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from tick_pipeline.resources.anomaly_stream import LocalAnomalyStream, StreamRunStatus
+    from tick_pipeline.resources.stream_run import AnomalyStream, StreamOptions, StreamRunStatus
     from tick_pipeline.spark.streaming.progress import StreamProgress
 
 
@@ -40,7 +41,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Score the stream: in the background until stopped, or with --drain what is there."""
-    from tick_pipeline.resources.anomaly_stream import StreamOptions
+    from tick_pipeline.resources.stream_run import StreamOptions
 
     if flush and not drain:
         raise InputError("--flush belongs to --drain; a running stream is flushed by stop --flush")
@@ -52,21 +53,15 @@ def start(
         idle_minutes=idle_minutes,
         max_hours=max_hours,
     )
-    stream = _stream()
     if drain:
-        with stop_on_signals() as stop, progress_bar("score the stream") as bar:
-            behind = stream.status().behind
-            progress = stream.run(
-                options, stop=stop, on_progress=lambda told: bar.update(told.records, behind)
-            )
-        _show_progress(progress, as_json=as_json)
+        _drain(options, as_json=as_json)
         return
-    status = stream.start(options)
+    status = _stream().start(options)
     _show_status(status, as_json=as_json)
     if idle_minutes or max_hours:
         limits = [f"{idle_minutes:g} min without a record"] if idle_minutes else []
         limits += [f"{max_hours:g} h in any case"] if max_hours else []
-        say(f"it ends after {' or '.join(limits)}")
+        say(f"it ends after {' or '.join(limits)}, or sooner where the deployment allows it less")
     say("next: tick-pipeline anomalies status, then tick-pipeline anomalies stop")
 
 
@@ -102,11 +97,25 @@ def progress_rows(progress: StreamProgress) -> list[tuple[Any, ...]]:
     ]
 
 
-def _stream() -> LocalAnomalyStream:
+def _stream() -> AnomalyStream:
+    return deployment_of(load_settings()).anomaly_stream()
+
+
+def _drain(options: StreamOptions, *, as_json: bool) -> None:
+    """Score what is there, in the foreground."""
     from tick_pipeline.resources.anomaly_stream import LocalAnomalyStream
 
-    settings = local_settings()
-    return LocalAnomalyStream(local_home(settings), settings)
+    settings = local_settings(
+        "anomalies start --drain",
+        instead="start it without, and it ends after --idle-minutes without a record",
+    )
+    stream = LocalAnomalyStream(local_home(settings), settings)
+    with stop_on_signals() as stop, progress_bar("score the stream") as bar:
+        behind = stream.status().behind
+        progress = stream.run(
+            options, stop=stop, on_progress=lambda told: bar.update(told.records, behind)
+        )
+    _show_progress(progress, as_json=as_json)
 
 
 def _show_progress(progress: StreamProgress, *, as_json: bool) -> None:
@@ -122,15 +131,16 @@ def _show_status(status: StreamRunStatus, *, as_json: bool) -> None:
         show_json(status)
         return
     rows: list[tuple[Any, ...]] = [("state", status.state), ("wanted", status.wanted)]
-    if status.pid is not None:
-        rows.append(("process", str(status.pid)))
+    if status.runner is not None:
+        rows.append(("runs as", status.runner))
     if status.reason is not None:
         rows.append(("ended", status.reason))
     if status.ended_us is not None:
         rows.append(("ended at", format_short(status.ended_us)))
-    if status.pid is not None and status.heartbeat_seconds is not None:
+    if status.runner is not None and status.heartbeat_seconds is not None:
         rows.append(("heartbeat (seconds ago)", status.heartbeat_seconds))
-    rows.append(("records behind", status.behind))
+    if status.behind is not None:
+        rows.append(("records behind", status.behind))
     if status.progress is not None:
         rows += progress_rows(status.progress)
     show_table(("what", "the stream of anomalies"), rows)

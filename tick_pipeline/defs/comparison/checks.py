@@ -39,17 +39,14 @@ def storage_parity(table: str, settings: Settings) -> dg.AssetChecksDefinition:
         closed_us = window.end_us + settings.close_after_seconds * US_PER_SECOND
         severity = parity_severity(
             closed=now_us() >= closed_us,
-            delivered={mode: at.done >= at.end for mode, at in positions.items()},
+            delivered={mode: at.caught_up for mode, at in positions.items()},
         )
         return no_rows(
             window,
             query_engine.run_file(query, {**parameters, **window.parameters}),
             otherwise="rows that differ between the storage modes",
             severity=severity,
-            **{
-                f"{mode} delivered": f"{at.done:,} of {at.end:,} records"
-                for mode, at in positions.items()
-            },
+            **{f"{mode} delivered": at.description for mode, at in positions.items()},
         )
 
     return check

@@ -45,7 +45,7 @@ def raw_asset(mode: StorageMode, settings: Settings) -> dg.AssetsDefinition:
         asked = {"storage_mode": mode.value, **window.parameters}
         late = {"lateness_seconds": settings.lateness_seconds}
         with permanent_failures():
-            summary = landing.deliver(mode)
+            summary = landing.land(mode, window.start_us, window.end_us)
             minutes = query_engine.run_file("raw_minutes", {**asked, **late})
             copies = query_engine.run_file("duplicates", asked)
         metadata = raw_metadata(window, summary, minutes, copies)
