@@ -95,7 +95,7 @@ def follow_live(settings: Settings, rate: float, seconds: float) -> Live:
     """
     stream = LocalAnomalyStream(open_home(settings), settings)
     started = stream.start(StreamOptions(idle_minutes=0, max_hours=0))
-    processes = [psutil.Process(started.pid)]
+    processes = [psutil.Process(int(str(started.runner)))]
     processes += processes[0].children(recursive=True)
     cpu_before = _cpu_seconds(processes)
     command = ["produce", "--scenario", "spikes", "--duration", str(seconds), "--rate", str(rate)]

@@ -5,25 +5,31 @@ One object is lines of JSON. The members are Firehose's for the error type: form
 Firehose has none, are ours: with them a record can be found in the stream and redriven once.
 Source: https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html
 and https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-failure-handling.html
+A Firehose that compresses what it writes (https://docs.aws.amazon.com/firehose/latest/APIReference/API_S3DestinationConfiguration.html)
+may compress these objects, too; ours does not.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import gzip
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tick_pipeline.event_time import US_PER_HOUR, US_PER_SECOND, as_datetime, parse_instant
+from tick_pipeline.event_time import US_PER_HOUR, as_datetime, parse_instant
+from tick_pipeline.landing.error_store import Arrivals
 from tick_pipeline.landing.raw_files import publish
-from tick_pipeline.storage import ErrorType, error_location, error_root
+from tick_pipeline.storage import ErrorType, error_location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tick_pipeline.landing.error_store import ErrorObject, ErrorStore
     from tick_pipeline.storage import StorageMode
 
 #: Members in which Firehose's destinations and its revisions put the code, and the message.
@@ -32,12 +38,9 @@ MESSAGE_MEMBERS = ("errorMessage", "lastErrorMessage", "ErrorMessage")
 #: Code of a line that is no error record: it is told, not skipped.
 UNREADABLE = "unreadable_error_record"
 
-#: Firehose names an object's hour by its oldest record; others of it arrived up to this much later.
-#: Source: https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html and, for its longest
-#: buffering, https://docs.aws.amazon.com/firehose/latest/dev/buffering-hints.html
-_BUFFERED_US = 900 * US_PER_SECOND
-_ARRIVAL_SPAN = re.compile(r"(?:^|/)(\d{4}(?:/\d{2}){0,3})$")
 _ARRIVAL_HOUR = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]+$")
+#: How GZIP begins, and no JSON. Source: https://www.rfc-editor.org/rfc/rfc1952#section-2.3
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -103,46 +106,40 @@ def write_errors(
     return len(by_hour), size_bytes
 
 
-def read_errors(warehouse: str, mode: StorageMode) -> Iterator[ErrorRecord]:
-    """Every record of a mode's error prefix, by object; none is skipped, whatever its type or form."""
-    root = Path(error_root(warehouse, mode))
-    for path in error_objects(root):
-        yield from read_object(path, root)
+def read_errors(
+    store: ErrorStore, mode: StorageMode, arrivals: Arrivals | None = None
+) -> Iterator[ErrorRecord]:
+    """Every record of a mode's error objects; none is skipped, whatever its type or form.
 
-
-def error_objects(root: Path, since_us: int = 0) -> Iterator[Path]:
-    """The objects below an error root that may hold records which arrived at `since_us` or later.
-
-    Folders of older hours are not entered; what lies outside the folders of hours is always listed.
-    """
-    oldest = as_datetime(max(since_us - _BUFFERED_US, 0)).strftime("%Y/%m/%d/%H")
-    return _walk(root, root, oldest)
-
-
-def read_object(path: Path, root: Path) -> Iterator[ErrorRecord]:
-    """Every line of an error object below that root, also those that are no error record.
+    Args:
+        store: of the objects.
+        mode: whose error prefix.
+        arrivals: objects that hold none of that range are left out; every object if not given.
 
     Raises:
-        OSError: the object cannot be read, or is not there any more.
+        OSError: a folder cannot be listed.
+        AwsError: the bucket cannot be listed, or does not answer.
     """
-    for line in path.read_bytes().split(b"\n"):
+    for item in store.read(mode, arrivals or Arrivals()):
+        yield from _records_of(item)
+
+
+def _records_of(item: ErrorObject) -> Iterator[ErrorRecord]:
+    """Every line of an error object, also those that are no error record."""
+    data, fault = item.data or b"", item.fault
+    if data.startswith(_GZIP):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            fault = f"not GZIP, as it begins ({error})"
+    if item.data is None or fault:
+        # How old it is, only its path could say, and it shall be told until somebody has looked.
+        message = f"the object cannot be read: {fault}"
+        yield ErrorRecord(_error_type(item.name), item.name, UNREADABLE, message, None, data)
+        return
+    for line in data.split(b"\n"):
         if line.strip():
-            yield _parse_line(line, path.relative_to(root))
-
-
-def _walk(folder: Path, root: Path, oldest: str) -> Iterator[Path]:
-    try:
-        entries = sorted(folder.iterdir())
-    except FileNotFoundError:
-        return  # no error yet, or redriven since its parent was listed
-    for path in entries:
-        if path.is_dir():
-            span = _ARRIVAL_SPAN.search(path.relative_to(root).as_posix())
-            if span is None or span[1] >= oldest[: len(span[1])]:
-                yield from _walk(path, root, oldest)
-        # Ours while being written, never Firehose's.
-        elif path.is_file() and not (path.name.startswith("_") and path.name.endswith(".tmp")):
-            yield path
+            yield _parse_line(line, item.name)
 
 
 def _document(
@@ -161,8 +158,8 @@ def _document(
     }
 
 
-def _parse_line(line: bytes, path: Path) -> ErrorRecord:
-    error_type = path.parts[0]
+def _parse_line(line: bytes, path: str) -> ErrorRecord:
+    error_type = _error_type(path)
     path_hour_us = _arrival_of_path(path)
     try:
         document: Any = json.loads(line)
@@ -172,11 +169,11 @@ def _parse_line(line: bytes, path: Path) -> ErrorRecord:
         data = base64.b64decode(members["rawData"], validate=True)
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         message = f"the line is no error record: {error!r}"
-        return ErrorRecord(error_type, path.as_posix(), UNREADABLE, message, path_hour_us, line)
+        return ErrorRecord(error_type, path, UNREADABLE, message, path_hour_us, line)
     arrival_ms = members.get("arrivalTimestamp")
     return ErrorRecord(
         error_type=error_type,
-        path=path.as_posix(),
+        path=path,
         code=_first(members, CODE_MEMBERS) or "unknown",
         message=_first(members, MESSAGE_MEMBERS) or "",
         arrival_us=arrival_ms * 1000 if isinstance(arrival_ms, int) else path_hour_us,
@@ -186,8 +183,12 @@ def _parse_line(line: bytes, path: Path) -> ErrorRecord:
     )
 
 
-def _arrival_of_path(path: Path) -> int | None:
-    match = _ARRIVAL_HOUR.search(path.as_posix())
+def _error_type(path: str) -> str:
+    return path.partition("/")[0]
+
+
+def _arrival_of_path(path: str) -> int | None:
+    match = _ARRIVAL_HOUR.search(path)
     if match is None:
         return None
     year, month, day, hour = match.groups()

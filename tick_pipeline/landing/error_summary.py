@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tick_pipeline.event_time import US_PER_HOUR
-from tick_pipeline.landing.error_records import (
-    UNREADABLE,
-    ErrorRecord,
-    error_objects,
-    read_object,
-)
-from tick_pipeline.storage import error_root
+from tick_pipeline.landing.error_records import UNREADABLE, ErrorRecord, read_errors
+from tick_pipeline.landing.error_store import Arrivals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tick_pipeline.landing.error_store import ErrorStore
     from tick_pipeline.storage import StorageMode
 
 
@@ -49,22 +42,28 @@ class ErrorSummary:
     unreadable: dict[str, str]
 
 
-def recent_errors(warehouse: str, mode: StorageMode, since_us: int) -> ErrorSummary:
-    """Sum up a mode's error records that arrived at `since_us` or later.
+def recent_errors(
+    store: ErrorStore, mode: StorageMode, since_us: int, until_us: int | None = None
+) -> ErrorSummary:
+    """Sum up a mode's error records that arrived at `since_us` or later, and before `until_us`.
 
-    Folders of older hours are not entered. What does not say when it arrived counts as recent.
+    Folders of other hours are not entered. What does not say when it arrived counts as recent.
 
     Args:
-        warehouse: its path.
+        store: of the error objects.
         mode: whose error prefix.
         since_us: arrival of the first that counts, microseconds.
+        until_us: arrival of the first later one that does not; None for no end.
 
     Raises:
         OSError: a folder cannot be listed.
+        AwsError: the bucket cannot be listed, or does not answer.
     """
+    arrivals = Arrivals(since_us, until_us)
     tally = _Tally()
-    for record in _recent(Path(error_root(warehouse, mode)), since_us):
-        tally.add(record)
+    for record in read_errors(store, mode, arrivals):
+        if _is_of(record, arrivals):
+            tally.add(record)
     return tally.summary()
 
 
@@ -110,25 +109,11 @@ class _Tally:
         )
 
 
-def _recent(root: Path, since_us: int) -> Iterator[ErrorRecord]:
-    for path in error_objects(root, since_us):
-        yield from (record for record in _records(path, root) if _is_recent(record, since_us))
-
-
-def _records(path: Path, root: Path) -> Iterator[ErrorRecord]:
-    try:
-        yield from read_object(path, root)
-    except FileNotFoundError:
-        return  # redriven since it was listed
-    except OSError as error:
-        place = path.relative_to(root)
-        message = f"the object cannot be read: {error.strerror}"
-        yield ErrorRecord(place.parts[0], place.as_posix(), UNREADABLE, message, None, b"")
-
-
-def _is_recent(record: ErrorRecord, since_us: int) -> bool:
+def _is_of(record: ErrorRecord, arrivals: Arrivals) -> bool:
     if record.arrival_us is None:
         return True
     # Of a line that cannot be read, the hour is all that is known.
     known_for_us = US_PER_HOUR - 1 if record.code == UNREADABLE else 0
-    return record.arrival_us + known_for_us >= since_us
+    return record.arrival_us + known_for_us >= arrivals.start_us and (
+        arrivals.end_us is None or record.arrival_us < arrivals.end_us
+    )

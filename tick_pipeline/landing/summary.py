@@ -22,9 +22,10 @@ class Progress:
 
 @dataclass
 class DeliverySummary:
-    """What one delivery did to one mode.
+    """What one delivery did to one mode; or, where Firehose delivers, what it has done to some hours.
 
     Attributes:
+        delivery: who delivered and how that stands, for people.
         records: records taken from the stream.
         landed: rows written into raw, valid or not.
         malformed: reason -> records that went to the error prefix.
@@ -39,6 +40,7 @@ class DeliverySummary:
         positions: shard -> last sequence number done, afterwards.
     """
 
+    delivery: str = "by this run"
     records: int = 0
     landed: int = 0
     malformed: dict[str, int] = field(default_factory=dict[str, int])

@@ -47,6 +47,7 @@ def no_rows(
         "files": result.files,
         "bytes": result.bytes,
         "seconds": round(result.seconds, 3),
+        **result.details,
         **more,
     }
     if found:

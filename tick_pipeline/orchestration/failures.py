@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from tick_pipeline.errors import BusyError, SparkJobError, TickPipelineError
+from tick_pipeline.orchestration.metadata import Metadata, run_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,14 +25,16 @@ def permanent_failures() -> Generator[None]:
 
     Raises:
         dagster.RetryRequested: another process held a lock.
-        dagster.Failure: with the error's one line, and the job's log where there is one.
+        dagster.Failure: with the error's one line, and where a Spark job failed, what is known of its run.
     """
     try:
         yield
     except BusyError as error:
         raise dg.RetryRequested(_RETRIES, _RETRY_SECONDS) from error
     except TickPipelineError as error:
-        metadata: dict[str, dg.MetadataValue] = {}
-        if isinstance(error, SparkJobError) and error.log_tail:
-            metadata["log"] = dg.MetadataValue.md(f"```\n{error.log_tail}\n```")
+        metadata: Metadata = {}
+        if isinstance(error, SparkJobError):
+            metadata |= run_metadata(error.run)
+            if error.log_tail:
+                metadata["log"] = dg.MetadataValue.md(f"```\n{error.log_tail}\n```")
         raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from error

@@ -51,7 +51,7 @@ def column_schema(contract: str, mode: StorageMode) -> dg.TableSchema:
 def raw_metadata(
     window: Window, summary: DeliverySummary, minutes: QueryResult, copies: QueryResult
 ) -> Metadata:
-    """What raw holds of the window, and what this run delivered (it may have touched other hours).
+    """What raw holds of the window, and what was delivered (by this run, which may have touched other hours).
 
     Args:
         window: the hours of the run.
@@ -73,9 +73,10 @@ def raw_metadata(
         "max lateness (seconds)": float(max(lateness, default=0.0)),
         "files": minutes.files,
         "bytes": minutes.bytes,
-        "landed by this run": summary.landed,
+        "delivery": summary.delivery,
+        "landed": summary.landed,
         "malformed, kept as errors": sum(summary.malformed.values()),
-        "hours touched by this run": len(summary.hours),
+        "hours touched": len(summary.hours),
         "seconds": round(summary.seconds, 3),
     }
 
@@ -155,6 +156,17 @@ def _effort(report: JobReport) -> Metadata:
         "Spark tasks": report.tasks,
         "shuffle bytes": report.shuffle_bytes,
         "spill bytes": report.spill_bytes,
+        **run_metadata(report.run),
+    }
+
+
+def run_metadata(facts: Mapping[str, str | float]) -> Metadata:
+    """What a deployment tells of a run of a Spark job, its addresses as links."""
+    return {
+        name: dg.MetadataValue.url(fact)
+        if isinstance(fact, str) and fact.startswith("https://")
+        else fact
+        for name, fact in facts.items()
     }
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 if TYPE_CHECKING:
-    from tick_pipeline.resources.anomaly_stream import AnomalyStream as _AnomalyStream
     from tick_pipeline.resources.landing import Landing as _Landing
     from tick_pipeline.resources.query_engine import QueryEngine as _QueryEngine
     from tick_pipeline.resources.spark_jobs import SparkJobs as _SparkJobs
+    from tick_pipeline.resources.stream_run import AnomalyStream as _AnomalyStream
     from tick_pipeline.resources.tables import Tables as _Tables
 
     AnomalyStream = dg.ResourceParam[_AnomalyStream]

@@ -30,7 +30,7 @@ def report_deliveries(
     """Materializations of raw, for each hour that a delivery touched."""
     with open_instance(home, settings) as instance:
         for mode, summary in summaries.items():
-            metadata = {**_BY, "landed by this run": summary.landed, "seconds": summary.seconds}
+            metadata = {**_BY, "landed": summary.landed, "seconds": summary.seconds}
             _report(instance, home, asset_key(mode, RAW), summary.hours, metadata)
 
 
@@ -60,6 +60,7 @@ def _of_hours(report: JobReport) -> dict[str, str | float]:
         "window": f"{format_short(report.start_us)} .. {format_short(report.end_us)}",
         "read mode": report.load_data_mode,
         "seconds": report.seconds,
+        **report.run,
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tick_pipeline.event_time import US_PER_HOUR
 
 if TYPE_CHECKING:
-    from tick_pipeline.resources.anomaly_stream import StreamRunStatus
+    from tick_pipeline.resources.stream_run import StreamRunStatus
 
 #: A job that ends by itself more often than that has something wrong that a start does not mend.
 MAX_RESTARTS_PER_HOUR = 3
@@ -66,16 +66,17 @@ def decide(state: WatchState, status: StreamRunStatus, now_us: int) -> Decision:
     """
     recent = tuple(at_us for at_us in state.starts_us if now_us - at_us < US_PER_HOUR)
     state = WatchState(recent)
-    if status.pid is not None:
+    if status.runner is not None:
         if not status.wanted:
             return Decision(Action.STOP, "it runs and is not wanted", state)
         if (status.heartbeat_seconds or 0) > SILENT_SECONDS:
             reason = (
-                f"process {status.pid} says nothing for {status.heartbeat_seconds:.0f} s; "
+                f"{status.runner} says nothing for {status.heartbeat_seconds:.0f} s; "
                 "look at its log, end it, and it is started again"
             )
             return Decision(Action.NOTHING, reason, state, alarm=True)
-        return Decision(Action.NOTHING, f"it runs, {status.behind:,} records behind", state)
+        behind = "" if status.behind is None else f", {status.behind:,} records behind"
+        return Decision(Action.NOTHING, f"it runs{behind}", state)
     if not status.wanted:
         return Decision(Action.NOTHING, "it is not wanted", state)
     why = f"it ended by itself ({status.reason})" if status.reason else "it does not run"

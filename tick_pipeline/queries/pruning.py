@@ -244,7 +244,8 @@ def _time_conditions(scan: Scan, column: str) -> Iterator[exp.Expr]:
             text = as_datetime(us).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
             yield operator(
                 this=name.copy(),
-                expression=exp.cast(exp.Literal.string(text), "timestamptz"),
+                # Athena's own precision is milliseconds where none is said.
+                expression=exp.cast(exp.Literal.string(text), "timestamptz(6)"),
             )
 
 

@@ -11,11 +11,12 @@ from typing import Any
 from tick_pipeline.contracts.rules import Dialect
 from tick_pipeline.errors import QueryError
 from tick_pipeline.event_time import as_datetime, parse_instant
+from tick_pipeline.queries.athena_text import restored_select
 from tick_pipeline.queries.catalogue import Query, load_query, query_names
 from tick_pipeline.queries.parameters import ENABLED, Parameter, parameter_value
 from tick_pipeline.queries.relations import VIEWS, Relation
 from tick_pipeline.queries.views import view_sql
-from tick_pipeline.storage import StorageMode
+from tick_pipeline.storage import ANOMALIES, StorageMode
 
 #: What a check asks of an hour, a saved query asks of the last whole one.
 _LAST_HOUR = {
@@ -81,7 +82,7 @@ def _saved_sql(query: Query, mode: StorageMode | None) -> str:
             sql = re.sub(rf"(?<![:a-z]){parameter.name}\b", value, sql)
         else:
             sql = re.sub(rf":{parameter.name}\b", _default_sql(query.name, parameter), sql)
-    return f"-- {query.name}.sql of tick_pipeline, with its defaults\n{_with_tokens(sql).strip()}\n"
+    return f"-- {query.name}.sql of tick_pipeline, with its defaults\n{_with_tokens(_restored(sql)).strip()}\n"
 
 
 def _default_sql(query: str, parameter: Parameter) -> str:
@@ -99,6 +100,13 @@ def _default_sql(query: str, parameter: Parameter) -> str:
     if match := _AGO.fullmatch(default):
         return f"(current_timestamp - interval '{match[1]}' {_UNITS[match[2]]})"
     return f"timestamp '{as_datetime(parse_instant(default)):%Y-%m-%d %H:%M:%S} UTC'"
+
+
+def _restored(sql: str) -> str:
+    """The text with microseconds where Athena reads milliseconds; candles have whole minutes anyway."""
+    relation = Relation(StorageMode.PARQUET_PROJECTION, ANOMALIES)
+    select = restored_select(relation, str(relation.mode))
+    return sql.replace(f"from {relation}\n", f"from (\n    {select}\n  ) as {relation.name}\n")
 
 
 def _with_tokens(sql: str) -> str:

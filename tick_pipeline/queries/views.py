@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from tick_pipeline.contracts.contract import load_contract
 from tick_pipeline.contracts.rules import Dialect, broken_rule_sql, valid_sql
 from tick_pipeline.queries.catalogue import split_header
 from tick_pipeline.queries.relations import VIEWS
 from tick_pipeline.storage import PARTITION_KEYS, StorageMode
+
+if TYPE_CHECKING:
+    from tick_pipeline.contracts.contract import Contract
 
 #: Parquet stores the event time as microseconds, Iceberg as a timestamp. Athena's to_unixtime is a double,
 #: which cannot hold microseconds after 2038, and has no function for the fraction: it is cut from the text.
@@ -58,8 +62,7 @@ def view_sql(view: str, mode: StorageMode, dialect: Dialect) -> str:
     text = files("tick_pipeline.queries").joinpath(f"views/{view}.sql").read_text(encoding="utf-8")
     return split_header(text)[1].format(
         storage_mode=mode.value,
-        event_us=_EVENT_US[mode, dialect],
-        event_at=_EVENT_AT[mode, dialect],
+        columns=_columns(contract, mode, dialect),
         key=_TICK_KEY
         if mode is StorageMode.ICEBERG
         else f"{_TICK_KEY}, {', '.join(PARTITION_KEYS)}",
@@ -67,6 +70,13 @@ def view_sql(view: str, mode: StorageMode, dialect: Dialect) -> str:
         broken_rule=broken_rule_sql(contract, dialect, expressions=microseconds),
         **_key_columns(mode, dialect),
     )
+
+
+def _columns(contract: Contract, mode: StorageMode, dialect: Dialect) -> str:
+    """The contract's, so that one that is added to it is in the views; in place of event_ts its two forms."""
+    names, at = contract.field_names, contract.field_names.index("event_ts")
+    times = f"{_EVENT_US[mode, dialect]} as event_us, {_EVENT_AT[mode, dialect]} as event_at"
+    return ",\n  ".join([", ".join(names[:at]), times, ", ".join(names[at + 1 :])])
 
 
 def _key_columns(mode: StorageMode, dialect: Dialect) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Running the streaming job of anomalies: the port, and its local adapter, a supervised process.
+"""Running the streaming job of anomalies here: a supervised process.
 
 A supervisor process holds the lease, starts the Spark job, tells the stream how far it has come, and
 notes how it ended. Both end when the supervisor is killed; what is wanted stays written, so that
@@ -15,16 +15,18 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from tick_pipeline.errors import BusyError, SparkJobError
 from tick_pipeline.event_time import US_PER_SECOND, now_us
 from tick_pipeline.home import write_atomically
 from tick_pipeline.resources.iceberg import warehouse_uri
+from tick_pipeline.resources.job_logs import last_error
 from tick_pipeline.resources.landing import open_stream
-from tick_pipeline.resources.spark_jobs import LocalSparkJobs, last_error
+from tick_pipeline.resources.spark_jobs import LocalSparkJobs
 from tick_pipeline.resources.spark_runtime import class_archive_options, spark_environment
+from tick_pipeline.resources.stream_run import StreamOptions, StreamRunStatus
 from tick_pipeline.settings import load_settings, process_environment, scoring_rules
 from tick_pipeline.spark.locks import exclusive
 from tick_pipeline.spark.streaming.progress import ControlFolder, Phase, StreamProgress
@@ -45,82 +47,6 @@ _START_SECONDS = 120.0
 _STOP_SECONDS = 120.0
 _WHAT = "the stream of anomalies"
 _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
-
-
-@dataclass(frozen=True)
-class StreamOptions:
-    """How a run of the streaming job goes.
-
-    Attributes:
-        drain: take what is there, then end; else go on.
-        flush: score the open seconds at the end of a drain.
-        new_checkpoint: score what the stream holds anew; rows that are there do not double.
-        trigger_seconds: how often to look for records.
-        idle_minutes: end after so long without a record; 0 for never.
-        max_hours: end after so long in any case; 0 for never.
-        files_per_batch: segments of the stream in a micro-batch, at most.
-    """
-
-    drain: bool = False
-    flush: bool = False
-    new_checkpoint: bool = False
-    trigger_seconds: float = 2.0
-    idle_minutes: float = 30.0
-    max_hours: float = 12.0
-    files_per_batch: int = 40
-
-
-@dataclass(frozen=True)
-class StreamRunStatus:
-    """The streaming job at one moment.
-
-    Attributes:
-        state: `stopped`, `starting`, `running`, `stopping`, or `failed` where it ended of itself.
-        wanted: whether it should be running.
-        pid: the supervisor's process; None where none runs.
-        progress: what its last run told; None before any.
-        heartbeat_seconds: age of that.
-        behind: records of the stream that it has not scored.
-        ended_us: when the last run ended, microseconds; None while one runs, or before any.
-        reason: why it ended, or what went wrong.
-    """
-
-    state: str
-    wanted: bool
-    pid: int | None
-    progress: StreamProgress | None
-    heartbeat_seconds: float | None
-    behind: int
-    ended_us: int | None
-    reason: str | None
-
-
-class AnomalyStream(Protocol):
-    """The streaming job, wherever it runs."""
-
-    def start(self, options: StreamOptions) -> StreamRunStatus:
-        """Want it to run, and start it where it does not.
-
-        Raises:
-            SparkJobError: it did not come up.
-        """
-        ...
-
-    def stop(self, *, flush: bool = False) -> StreamRunStatus:
-        """Want it no more, and end it after its micro-batch.
-
-        Raises:
-            SparkJobError: it did not end in time.
-        """
-        ...
-
-    def status(self) -> StreamRunStatus:
-        """How it stands."""
-        ...
-
-    def wanted_options(self) -> StreamOptions | None:
-        """The options under which it should be running; None where it should not."""
-        ...
 
 
 class LocalAnomalyStream:
@@ -192,15 +118,15 @@ class LocalAnomalyStream:
             return told
 
     def start(self, options: StreamOptions) -> StreamRunStatus:
-        """See AnomalyStream; the process outlives this one."""
+        """See AnomalyStream; the process outlives this one, and is up when this returns."""
         if self._is_running():
-            self._write(self._wanted_file, asdict(options))
+            self._write(self._wanted_file, asdict(replace(options, new_checkpoint=False)))
             return self.status()
         was_wanted = self._wanted_file.exists()
         for file in (self._outcome, self._run_file):
             file.unlink(missing_ok=True)
         self._control.forget()
-        self._write(self._wanted_file, asdict(options))
+        self._write(self._wanted_file, asdict(replace(options, new_checkpoint=False)))
         with self._supervisor_log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", _SUPERVISOR, json.dumps(asdict(options))],
@@ -237,7 +163,7 @@ class LocalAnomalyStream:
                 if time.monotonic() > deadline:
                     raise SparkJobError(
                         f"{_WHAT} did not end within {_STOP_SECONDS:g} s (process "
-                        f"{self.status().pid}); its log: {self._log}"
+                        f"{self.status().runner}); its log: {self._log}"
                     )
                 time.sleep(_POLL_SECONDS)
         stream = open_stream(self._home, self._settings)
@@ -261,7 +187,7 @@ class LocalAnomalyStream:
         return StreamRunStatus(
             state=state,
             wanted=self._wanted_file.exists(),
-            pid=run["pid"] if running and run else None,
+            runner=str(run["pid"]) if running and run else None,
             progress=progress,
             heartbeat_seconds=None
             if progress is None

@@ -42,20 +42,24 @@ def parquet_files(home: Home, table: str, times: TimeRange) -> list[DataFile]:
 
 def iceberg_files(table: Table, column: str, times: TimeRange) -> list[DataFile]:
     """The files that the current snapshot's metadata leaves for a range of the partitioning column."""
-    bounds = [
-        f"{column} {operator} '{as_datetime(us).isoformat()}'"
-        for operator, us in ((">=", times.start_us), ("<", times.end_us))
-        if us is not None
-    ]
-    row_filter = " and ".join(bounds) or AlwaysTrue()
     return [
         DataFile(
             task.file.file_path,
             task.file.file_size_in_bytes,
             int(task.file.partition[0]) * US_PER_HOUR,
         )
-        for task in table.scan(row_filter=row_filter).plan_files()
+        for task in table.scan(row_filter=time_filter(column, times)).plan_files()
     ]
+
+
+def time_filter(column: str, times: TimeRange) -> str | AlwaysTrue:
+    """The range as PyIceberg's filter of the partitioning column."""
+    bounds = [
+        f"{column} {operator} '{as_datetime(us).isoformat()}'"
+        for operator, us in ((">=", times.start_us), ("<", times.end_us))
+        if us is not None
+    ]
+    return " and ".join(bounds) or AlwaysTrue()
 
 
 def _walk(folder: str, keys: tuple[str, ...], times: TimeRange) -> Iterator[DataFile]:

@@ -91,19 +91,18 @@ class DuckDBSession:
     def add_parquet_table(self, table: str, paths: Sequence[str]) -> None:
         """Add `parquet_projection.<table>` as the given files, or as an empty table without any."""
         mode = StorageMode.PARQUET_PROJECTION
-        columns = duckdb_columns(table_contract(table), mode)
+        columns = duckdb_columns(table_contract(table), mode) | dict.fromkeys(
+            PARTITION_KEYS, "varchar"
+        )
+        typed = ", ".join(f"null::{kind} as {name}" for name, kind in columns.items())
+        text = f"select {typed} where false"
         if paths:
-            # Selected by name: Spark and landing may write the columns in another order.
             files = ", ".join(_literal(_without_globs(path)) for path in paths)
-            names = ", ".join((*columns, *PARTITION_KEYS))
-            options = "hive_partitioning = true, hive_types_autocast = false"
-            text = f"select {names} from read_parquet([{files}], {options})"  # noqa: S608  (quoted)
-        else:
-            typed = [
-                f"null::{kind} as {name}"
-                for name, kind in (columns | dict.fromkeys(PARTITION_KEYS, "varchar")).items()
-            ]
-            text = f"select {', '.join(typed)} where false"
+            # By name: Spark and landing may write the columns in another order, and a file that was
+            # written before the contract got a column has it not.
+            options = "hive_partitioning = true, hive_types_autocast = false, union_by_name = true"
+            text += f" union all by name select * from read_parquet([{files}], {options})"  # noqa: S608
+            text = f"select {', '.join(columns)} from ({text})"  # noqa: S608  (quoted)
         self._create(mode, table, text)
 
     def add_views(self, relations: Iterable[Relation]) -> None:

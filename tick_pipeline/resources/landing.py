@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tick_pipeline.event_time import now_us
 from tick_pipeline.landing.delivery import deliver
+from tick_pipeline.landing.error_store import LocalErrorStore
 from tick_pipeline.landing.error_summary import ErrorSummary, recent_errors
 from tick_pipeline.stream.segments import LocalStream
 
@@ -22,23 +23,29 @@ class DeliveryPosition:
     """How far a mode's delivery is in the stream.
 
     Attributes:
-        done: records that it has taken, over all shards.
-        end: records that the stream took, over all shards.
+        caught_up: it has passed whatever a closed hour may hold; False also where nobody can tell.
+        description: how far, in words with figures.
     """
 
-    done: int
-    end: int
+    caught_up: bool
+    description: str
 
 
 class Landing(Protocol):
     """What moves records from the stream into the raw tables."""
 
-    def deliver(self, mode: StorageMode) -> DeliverySummary:
-        """Land what is pending for a mode.
+    def land(self, mode: StorageMode, start_us: int, end_us: int) -> DeliverySummary:
+        """Land what is pending for a mode; where another process lands, tell what of some hours it has.
+
+        Args:
+            mode: which mode.
+            start_us: first of the hours that are told of where another process lands, microseconds.
+            end_us: their end, exclusive.
 
         Raises:
             BusyError: another delivery of the mode is going on.
-            LandingError: it failed; a later call goes on from where it stood.
+            LandingError: it failed, or does not run; a later call goes on from where it stood.
+            AwsError: it could not be seen how it stands.
         """
         ...
 
@@ -64,26 +71,27 @@ class LocalLanding:
         self._settings = settings
         self._stream = open_stream(home, settings)
 
-    def deliver(self, mode: StorageMode) -> DeliverySummary:
-        """See Landing."""
+    def land(self, mode: StorageMode, start_us: int, end_us: int) -> DeliverySummary:
+        """See Landing. All that is pending is landed, of whatever hour."""
         return deliver(self._home, self._settings, self._stream, modes=[mode])[mode]
 
     def positions(self) -> dict[StorageMode, DeliveryPosition]:
         """See Landing."""
         status = self._stream.status(now_us())
-        ends = {shard.shard_id: int(shard.latest or 0) for shard in status.shards}
-        done = {consumer.name: consumer.positions for consumer in status.consumers}
+        end = sum(int(shard.latest or 0) for shard in status.shards)
+        taken = {
+            consumer.name: sum(int(position) for position in consumer.positions.values())
+            for consumer in status.consumers
+        }
         return {
-            mode: DeliveryPosition(
-                sum(int(position) for position in done.get(mode.value, {}).values()),
-                sum(ends.values()),
-            )
+            mode: DeliveryPosition(done >= end, f"{done:,} of {end:,} records")
             for mode in self._settings.storage_modes
+            for done in [taken.get(mode.value, 0)]
         }
 
     def recent_errors(self, mode: StorageMode, since_us: int) -> ErrorSummary:
         """See Landing."""
-        return recent_errors(str(self._home.warehouse), mode, since_us)
+        return recent_errors(LocalErrorStore(self._home.warehouse), mode, since_us)
 
 
 def open_stream(home: Home, settings: Settings) -> LocalStream:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import sys
 import uuid
 import warnings
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tick_pipeline.errors import BusyError, SparkJobError
 from tick_pipeline.event_time import format_short
 from tick_pipeline.home import exclusive
+from tick_pipeline.resources.aws.glue_facts import COST, LOG
 from tick_pipeline.resources.iceberg import warehouse_uri
+from tick_pipeline.resources.job_logs import busy_reason, last_error, lines_of, tail_of
 from tick_pipeline.resources.spark_runtime import (
     class_archive_options,
     jar_paths,
@@ -39,14 +41,8 @@ if TYPE_CHECKING:
 _JOBS_PACKAGE = "tick_pipeline.spark.jobs"
 _LOCK_WAIT_SECONDS = 10.0
 _REPORT_FILES_KEPT = 200
-_TAIL_LINES = 40
 #: Up to about two million ticks the JVM's second compiler costs more than it saves.
 _SMALL_BYTES = 40 << 20
-#: How Python and Java name an uncaught error, and Java its cause, in a log.
-_ERROR_LINE = re.compile(
-    r'(?:Exception in thread "[^"]*" |Caused by: )?[\w.$]*(?:Error|Exception): '
-)
-_BUSY = f"{BusyError.__module__}.{BusyError.__name__}: "
 _Report = TypeVar("_Report", bound=JobReport)
 
 
@@ -188,7 +184,9 @@ class LocalSparkJobs:
             pipes = locks.enter_context(_pipes_environment(run))
             self._run(command, self._options_for(request), report, handles, pipes)
         _forget_old_files(self._home.reports, job)
-        return parse_reports(report.read_text(encoding="utf-8"), kind)
+        facts = self._facts(report.with_suffix(".log"))
+        reports = parse_reports(report.read_text(encoding="utf-8"), kind)
+        return [replace(told, run=facts) for told in reports]
 
     def _options_for(self, request: HoursRequest) -> list[str]:
         if self._java_options is not None:
@@ -235,12 +233,18 @@ class LocalSparkJobs:
                 raise
         if code != 0 or not report.is_file():
             error = last_error(log)
-            if error.startswith(_BUSY):
-                raise BusyError(error.removeprefix(_BUSY))
+            if (busy := busy_reason(error)) is not None:
+                raise BusyError(busy)
             raise SparkJobError(
                 f"the Spark job ended with code {code}: {error}; its log: {log}",
-                log_tail="\n".join(_without_java_frames(_lines(log))[-_TAIL_LINES:]),
+                log_tail=tail_of(lines_of(log)),
+                run=self._facts(log),
             )
+
+    @staticmethod
+    def _facts(log: Path) -> dict[str, str | float]:
+        """What there is to know of a run here, by the names that a run on AWS has."""
+        return {LOG: str(log), COST: 0.0}
 
     def submit_arguments(self, java_options: list[str]) -> str:
         """What pyspark hands to spark-submit: master, memory, jars and configuration."""
@@ -281,26 +285,6 @@ def _pipes_environment(run: dg.AssetExecutionContext | None) -> Generator[Mappin
                 )
             )
         yield session.get_bootstrap_env_vars()
-
-
-def last_error(log: Path) -> str:
-    """The last line of a log that tells an error: Python's own, else the last of any."""
-    lines = _lines(log)
-    errors = [line for line in lines if _ERROR_LINE.match(line)]
-    # Where the JVM refuses to start, Python knows only that; the JVM said why.
-    causes = [line for line in errors if "JAVA_GATEWAY_EXITED" not in line]
-    last = (causes or errors or lines or ["it said nothing"])[-1]
-    return last.removeprefix("Caused by: ")[:300]
-
-
-def _without_java_frames(lines: list[str]) -> list[str]:
-    """A hundred lines of which library called which would push the error out of the tail."""
-    return [line for line in lines if not line.startswith("at ")]
-
-
-def _lines(log: Path) -> list[str]:
-    texts = log.read_text("utf-8", "replace").splitlines()
-    return [text.strip() for text in texts if text.strip()]
 
 
 def _forget_old_files(folder: Path, job: str) -> None:

@@ -20,6 +20,8 @@ from tick_pipeline.home import exclusive
 from tick_pipeline.settings import java_home_of_user, load_settings, process_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tick_pipeline.settings import Settings
 
 JAVA_VERSION = 17
@@ -86,14 +88,14 @@ def java_home() -> Path:
     return home
 
 
-def jar_paths(settings: Settings) -> list[Path]:
+def jar_paths(settings: Settings, jars: Sequence[Jar] = JARS) -> list[Path]:
     """The jars in the cache, in the order of the class path.
 
     Raises:
         RuntimeMissingError: one is not there.
     """
-    paths = [settings.cache.expanduser().absolute() / "jars" / jar.file_name for jar in JARS]
-    for jar, path in zip(JARS, paths, strict=True):
+    paths = [settings.cache.expanduser().absolute() / "jars" / jar.file_name for jar in jars]
+    for jar, path in zip(jars, paths, strict=True):
         if not path.is_file():
             raise RuntimeMissingError(
                 f"{path} is missing; run `make setup` once with a network, or put "
@@ -130,7 +132,7 @@ def spark_environment() -> dict[str, str]:
     )
 
 
-def fetch_jars(settings: Settings) -> list[str]:
+def fetch_jars(settings: Settings, jars: Sequence[Jar] = JARS) -> list[str]:
     """Fetch what the cache lacks, once for every clone of this user; hashes are checked.
 
     Returns:
@@ -144,7 +146,7 @@ def fetch_jars(settings: Settings) -> list[str]:
     with exclusive(
         folder / "_fetch.lock", what="the fetching of jars", wait_seconds=_RESOLVE_SECONDS
     ):
-        wanted = [jar for jar in JARS if not _is_pinned(folder / jar.file_name, jar)]
+        wanted = [jar for jar in jars if not _is_pinned(folder / jar.file_name, jar)]
         if not wanted:
             return []
         ivy = folder / "_ivy"

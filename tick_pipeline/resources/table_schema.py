@@ -8,28 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.schema import Schema
 
 from tick_pipeline.contracts.contract import table_contract
 from tick_pipeline.contracts.types import arrow_schema, iceberg_schema
-from tick_pipeline.event_time import as_datetime
 from tick_pipeline.queries.pruning import TimeRange
-from tick_pipeline.resources.data_files import parquet_files
+from tick_pipeline.resources.data_files import parquet_files, time_filter
+from tick_pipeline.resources.footers import GONE, local_footers
 from tick_pipeline.resources.iceberg import open_catalog, partition_column
 from tick_pipeline.storage import StorageMode, iceberg_identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from pyiceberg.table import Table
 
     from tick_pipeline.home import Home
+    from tick_pipeline.resources.footers import Footer, ReadFooters
 
-_GONE = "a data file is not there"
-_UNREADABLE = "a data file cannot be read as Parquet"
+NO_TABLE = "the catalog has no such table"
 
 
 def schema_drift(
@@ -39,7 +38,7 @@ def schema_drift(
 
     Compared are the columns' names and types, not their order or nullability: those of the data
     files of the hours that [start, end) touches, by their footers, and those of Iceberg's catalog,
-    with its partitioning.
+    with its partitioning. A file may lack a column that the contract lets be added.
 
     Args:
         home: whose tables.
@@ -48,26 +47,81 @@ def schema_drift(
         start_us: start of the window of the data files, microseconds.
         end_us: its end, exclusive.
     """
-    expected = _arrow_columns(arrow_schema(table_contract(table), mode))
+    times = TimeRange(start_us, end_us)
     if mode is StorageMode.PARQUET_PROJECTION:
-        times = TimeRange(start_us, end_us)
-        lines = _files_drift(
-            expected, lambda: [file.path for file in parquet_files(home, table, times)]
+        lines = files_drift(
+            mode,
+            table,
+            lambda: [file.path for file in parquet_files(home, table, times)],
+            local_footers,
         )
     else:
         try:
             stored = open_catalog(home.path).load_table(iceberg_identifier(table))
         except NoSuchTableError:
-            return [f"{mode}.{table}: the catalog has no such table"]
-        lines = [
-            *_catalog_drift(stored, table),
-            *_files_drift(expected, lambda: _iceberg_paths(stored, table, start_us, end_us)),
-        ]
+            return [f"{mode}.{table}: {NO_TABLE}"]
+        lines = iceberg_drift(stored, table, times, local_footers)
     return [f"{mode}.{table}: {line}" for line in lines]
 
 
+def iceberg_drift(
+    stored: Table, table: str, times: TimeRange, read_footers: ReadFooters
+) -> Iterator[str]:
+    """How an Iceberg table differs from its contract: its schema and partitioning, then its data files.
+
+    Args:
+        stored: the table, as the catalog has it.
+        table: its name.
+        times: of the data files that are looked at.
+        read_footers: of those files.
+    """
+    yield from _catalog_drift(stored, table)
+    yield from files_drift(
+        StorageMode.ICEBERG, table, lambda: _iceberg_paths(stored, table, times), read_footers
+    )
+
+
+def files_drift(
+    mode: StorageMode, table: str, list_paths: Callable[[], list[str]], read_footers: ReadFooters
+) -> Iterator[str]:
+    """How data files differ from the contract: a line for each difference, however many files it is in."""
+    contract = table_contract(table)
+    expected = _arrow_columns(arrow_schema(contract, mode))
+    # Files of before a column was added never get it; they read as null there, or as its default.
+    may_lack = {
+        column.name
+        for column in contract.fields
+        if not column.required or column.default is not None
+    }
+    footers = read_footers(list_paths())
+    if GONE in footers.values():
+        # A writer may have swapped an hour after it was listed; its new files are there now.
+        footers = read_footers(list_paths())
+    found: dict[str, list[str]] = {}
+    for path, footer in sorted(footers.items()):
+        for fault in _faults(footer, expected, may_lack):
+            found.setdefault(fault, []).append(path)
+    for fault, paths in found.items():
+        yield f"{fault} (in {len(paths)} of {len(footers)} files, as {paths[0]})"
+
+
+def differences(
+    stored: dict[str, str], expected: dict[str, str], may_lack: Collection[str] = ()
+) -> Iterator[str]:
+    """A line for each column, name -> type, that is missing, of another type, or too many."""
+    for name, kind in expected.items():
+        if name not in stored:
+            if name not in may_lack:
+                yield f"column {name} is missing, the contract says {kind}"
+        elif stored[name] != kind:
+            yield f"column {name} is {stored[name]}, the contract says {kind}"
+    for name, kind in stored.items():
+        if name not in expected:
+            yield f"column {name} is {kind}, the contract has no such column"
+
+
 def _catalog_drift(stored: Table, table: str) -> Iterator[str]:
-    for difference in _differences(_iceberg_columns(stored.schema()), _contract_columns(table)):
+    for difference in differences(_iceberg_columns(stored.schema()), _contract_columns(table)):
         yield f"{difference} (in the catalog)"
     partitioning = ", ".join(
         f"{field.transform}({stored.schema().find_column_name(field.source_id)})"
@@ -78,50 +132,19 @@ def _catalog_drift(stored: Table, table: str) -> Iterator[str]:
         yield f"it is partitioned by {partitioning or 'nothing'}, it must be by {wanted} (in the catalog)"
 
 
-def _files_drift(expected: dict[str, str], list_paths: Callable[[], list[str]]) -> Iterator[str]:
-    """A line for each difference, however many files it is in."""
-    footers = {path: _read_footer(path) for path in list_paths()}
-    if _GONE in footers.values():
-        # A writer may have swapped an hour after it was listed; its new files are there now.
-        footers = {path: _read_footer(path) for path in list_paths()}
-    found: dict[str, list[str]] = {}
-    for path, footer in sorted(footers.items()):
-        faults = [footer] if isinstance(footer, str) else _differences(footer, expected)
-        for fault in faults:
-            found.setdefault(fault, []).append(path)
-    for fault, paths in found.items():
-        yield f"{fault} (in {len(paths)} of {len(footers)} files, as {paths[0]})"
+def _faults(footer: Footer, expected: dict[str, str], may_lack: Collection[str]) -> list[str]:
+    if isinstance(footer, str):
+        return [footer]
+    return list(differences(_arrow_columns(footer.schema.to_arrow_schema()), expected, may_lack))
 
 
-def _differences(stored: dict[str, str], expected: dict[str, str]) -> Iterator[str]:
-    for name, kind in expected.items():
-        if name not in stored:
-            yield f"column {name} is missing, the contract says {kind}"
-        elif stored[name] != kind:
-            yield f"column {name} is {stored[name]}, the contract says {kind}"
-    for name, kind in stored.items():
-        if name not in expected:
-            yield f"column {name} is {kind}, the contract has no such column"
-
-
-def _iceberg_paths(stored: Table, table: str, start_us: int, end_us: int) -> list[str]:
+def _iceberg_paths(stored: Table, table: str, times: TimeRange) -> list[str]:
     """Data files of the current snapshot; of every hour where the column that tells it has drifted."""
     column = partition_column(table)
     is_kept = _iceberg_columns(stored.schema()).get(column) == _contract_columns(table)[column]
-    start, end = (as_datetime(us).isoformat() for us in (start_us, end_us))
-    of_hours = f"{column} >= '{start}' and {column} < '{end}'"
-    scan = stored.refresh().scan(row_filter=of_hours if is_kept else AlwaysTrue())
+    row_filter = time_filter(column, times) if is_kept else AlwaysTrue()
+    scan = stored.refresh().scan(row_filter=row_filter)
     return [task.file.file_path.removeprefix("file://") for task in scan.plan_files()]
-
-
-def _read_footer(path: str) -> dict[str, str] | str:
-    """A file's columns, or why there are none."""
-    try:
-        return _arrow_columns(pq.read_schema(path))
-    except FileNotFoundError:
-        return _GONE
-    except (OSError, pa.ArrowException):
-        return _UNREADABLE
 
 
 def _contract_columns(table: str) -> dict[str, str]:

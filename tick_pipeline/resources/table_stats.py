@@ -1,6 +1,6 @@
 """What a stored table holds, from metadata alone: Parquet footers, or Iceberg's snapshot summary."""
 
-# pyarrow has no types
+# pyarrow has no types, parts of pyiceberg neither
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 from __future__ import annotations
@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
 from tick_pipeline.event_time import hours_of
+from tick_pipeline.resources.footers import count_rows, local_footers
 from tick_pipeline.storage import (
     PARTITION_KEYS,
     RAW,
     StorageMode,
-    error_root,
     hour_partition,
     iceberg_hour_partition,
     iceberg_identifier,
@@ -24,16 +22,21 @@ from tick_pipeline.storage import (
 )
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
     from tick_pipeline.home import Home
 
 
 @dataclass(frozen=True)
 class TableStats:
-    """One table: rows as stored, data files and their bytes, and the UTC hours that have any."""
+    """One table: rows as stored, data files and their bytes, and the UTC hours that have any.
+
+    `rows` is None where counting them would take a request for each of many files.
+    """
 
     mode: StorageMode
     table: str
-    rows: int
+    rows: int | None
     files: int
     bytes: int
     hours: int
@@ -42,8 +45,26 @@ class TableStats:
 def table_stats(home: Home, mode: StorageMode, table: str) -> TableStats:
     """Count a table without reading its data."""
     if mode is StorageMode.ICEBERG:
-        return _iceberg_stats(home, table)
+        from tick_pipeline.resources.iceberg import open_catalog  # noqa: PLC0415
+
+        return iceberg_stats(open_catalog(home.path).load_table(iceberg_identifier(table)), table)
     return _parquet_stats(home, table)
+
+
+def iceberg_stats(stored: Table, table: str) -> TableStats:
+    """Count an Iceberg table by its current snapshot's summary, and its hours by its manifests."""
+    snapshot = stored.current_snapshot()
+    if snapshot is None or snapshot.summary is None:
+        return TableStats(StorageMode.ICEBERG, table, 0, 0, 0, 0)
+    summary = snapshot.summary
+    return TableStats(
+        StorageMode.ICEBERG,
+        table,
+        rows=int(summary["total-records"] or 0),
+        files=int(summary["total-data-files"] or 0),
+        bytes=int(summary["total-files-size"] or 0),
+        hours=stored.inspect.partitions().num_rows,
+    )
 
 
 def raw_bytes(home: Home, mode: StorageMode, start_us: int, end_us: int) -> int:
@@ -58,12 +79,6 @@ def raw_bytes(home: Home, mode: StorageMode, start_us: int, end_us: int) -> int:
     return sum(path.stat().st_size for folder in folders for path in folder.glob("*.parquet"))
 
 
-def error_objects(home: Home, mode: StorageMode) -> int:
-    """How many error objects a mode holds."""
-    root = Path(error_root(str(home.warehouse), mode))
-    return sum(_is_data(path, root) for path in root.rglob("*"))
-
-
 def _parquet_stats(home: Home, table: str) -> TableStats:
     mode = StorageMode.PARQUET_PROJECTION
     root = Path(table_location(str(home.warehouse), mode, table))
@@ -75,29 +90,10 @@ def _parquet_stats(home: Home, table: str) -> TableStats:
     return TableStats(
         mode,
         table,
-        rows=sum(pq.read_metadata(path).num_rows for path in files),
+        rows=count_rows(local_footers([str(path) for path in files])),
         files=len(files),
         bytes=sum(path.stat().st_size for path in files),
         hours=len({path.parent for path in files}),
-    )
-
-
-def _iceberg_stats(home: Home, table: str) -> TableStats:
-    from tick_pipeline.resources.iceberg import open_catalog  # noqa: PLC0415
-
-    mode = StorageMode.ICEBERG
-    opened = open_catalog(home.path).load_table(iceberg_identifier(table, mode))
-    snapshot = opened.current_snapshot()
-    if snapshot is None or snapshot.summary is None:
-        return TableStats(mode, table, 0, 0, 0, 0)
-    summary = snapshot.summary
-    return TableStats(
-        mode,
-        table,
-        rows=int(summary["total-records"] or 0),
-        files=int(summary["total-data-files"] or 0),
-        bytes=int(summary["total-files-size"] or 0),
-        hours=opened.inspect.partitions().num_rows,
     )
 
 

@@ -1,13 +1,17 @@
-"""The port that tells how tables are stored, and its local adapter."""
+"""The port that tells how tables are stored and evolves them, and its local adapter."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from tick_pipeline.landing.error_store import Arrivals, LocalErrorStore
 from tick_pipeline.resources.table_schema import schema_drift
+from tick_pipeline.resources.table_stats import table_stats
 
 if TYPE_CHECKING:
     from tick_pipeline.home import Home
+    from tick_pipeline.resources.schema_evolution import Evolution
+    from tick_pipeline.resources.table_stats import TableStats
     from tick_pipeline.storage import StorageMode
 
 
@@ -15,7 +19,39 @@ class Tables(Protocol):
     """The tables of both storage modes, as metadata and files tell them."""
 
     def schema_drift(self, mode: StorageMode, table: str, start_us: int, end_us: int) -> list[str]:
-        """How the stored columns of [start_us, end_us) differ from the contract, a line each."""
+        """How the stored columns of [start_us, end_us) differ from the contract, a line each.
+
+        Raises:
+            AwsError: the catalog or the bucket could not be read.
+        """
+        ...
+
+    def stats(self, mode: StorageMode, table: str) -> TableStats:
+        """What a table holds, without reading its data.
+
+        Raises:
+            AwsError: the table is not there, or could not be read.
+        """
+        ...
+
+    def error_objects(self, mode: StorageMode) -> int:
+        """How many objects lie under a mode's error prefix.
+
+        Raises:
+            AwsError: the bucket could not be listed.
+        """
+        ...
+
+    def evolve(self, *, dry_run: bool) -> Evolution:
+        """Bring the stored tables to the contracts: columns are added, none is dropped or retyped.
+
+        Args:
+            dry_run: only tell what would be done.
+
+        Raises:
+            ContractError: a contract cannot replace what stands; nothing was changed.
+            WorkError: a table is not there, or could not be changed; another call goes on from there.
+        """
         ...
 
 
@@ -28,3 +64,17 @@ class LocalTables:
     def schema_drift(self, mode: StorageMode, table: str, start_us: int, end_us: int) -> list[str]:
         """See Tables."""
         return schema_drift(self._home, mode, table, start_us, end_us)
+
+    def stats(self, mode: StorageMode, table: str) -> TableStats:
+        """See Tables."""
+        return table_stats(self._home, mode, table)
+
+    def error_objects(self, mode: StorageMode) -> int:
+        """See Tables."""
+        return sum(1 for _ in LocalErrorStore(self._home.warehouse).names(mode, Arrivals()))
+
+    def evolve(self, *, dry_run: bool) -> Evolution:
+        """See Tables. Parquet has files alone: those of the next hours have the new columns."""
+        from tick_pipeline.resources.schema_evolution import evolve_home  # noqa: PLC0415
+
+        return evolve_home(self._home, dry_run=dry_run)

@@ -18,6 +18,7 @@ import pytest
 from tick_pipeline.contracts.decode import MalformedError, decode
 from tick_pipeline.event_time import US_PER_HOUR, format_instant, parse_instant
 from tick_pipeline.landing.error_records import read_errors
+from tick_pipeline.landing.error_store import LocalErrorStore
 from tick_pipeline.resources.iceberg import open_catalog
 from tick_pipeline.storage import StorageMode, table_location
 from tick_pipeline.stream.port import Earliest
@@ -93,7 +94,7 @@ class Lake:
             )
             errors = Counter(
                 (record.shard_id, record.sequence_number, record.data)
-                for record in read_errors(str(self.home.warehouse), mode)
+                for record in read_errors(LocalErrorStore(self.home.warehouse), mode)
             )
             assert errors == bad, (
                 f"{mode}: {(errors - bad).total()} doubled errors, {(bad - errors).total()} lost"

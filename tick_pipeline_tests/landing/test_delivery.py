@@ -27,6 +27,7 @@ from tick_pipeline.home import exclusive
 from tick_pipeline.landing import delivery, iceberg_sink
 from tick_pipeline.landing.delivery import DeliverySummary, Progress, deliver
 from tick_pipeline.landing.error_records import read_errors
+from tick_pipeline.landing.error_store import LocalErrorStore
 from tick_pipeline.landing.iceberg_sink import CHECKPOINT_PROPERTY, IcebergSink
 from tick_pipeline.settings import Settings, load_settings
 from tick_pipeline.storage import StorageMode, partition_hour
@@ -57,7 +58,10 @@ def test_bad_records_are_kept_malformed_in_the_error_prefix_and_invalid_in_raw(
         assert (summary.records, summary.landed) == (6, 3)
         assert summary.malformed == {"not_json": 1, "not_utf8": 1, "no_event_time": 1}
         assert summary.invalid == {"price_exclusive_minimum": 1, "symbol_null": 1}
-        kept = {record.data: record for record in read_errors(str(lake.home.warehouse), mode)}
+        kept = {
+            record.data: record
+            for record in read_errors(LocalErrorStore(lake.home.warehouse), mode)
+        }
         assert kept.keys() == {b"garbage", b"\xff", tick(event_ts=None)}
         assert kept[b"garbage"].code == "not_json"
     lake.assert_each_record_landed_once()
@@ -67,7 +71,8 @@ def test_error_types_are_those_of_the_modes_firehose(lake: Any) -> None:
     lake.put([b"garbage"])
     run(lake)
     types = {
-        mode: {r.error_type for r in read_errors(str(lake.home.warehouse), mode)} for mode in BOTH
+        mode: {r.error_type for r in read_errors(LocalErrorStore(lake.home.warehouse), mode)}
+        for mode in BOTH
     }
     assert types == {
         StorageMode.ICEBERG: {"iceberg-failed"},

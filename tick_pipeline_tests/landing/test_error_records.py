@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from tick_pipeline.event_time import parse_instant
 from tick_pipeline.landing.error_records import UNREADABLE, ErrorRecord, read_errors, write_errors
+from tick_pipeline.landing.error_store import LocalErrorStore
 from tick_pipeline.storage import ErrorType, StorageMode
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def test_bad_records_are_kept_byte_for_byte_in_an_object_per_arrival_hour(tmp_pa
         str(tmp_path), PARQUET, ErrorType.PROCESSING_FAILED, "a", records, ended_us=0
     )
     assert objects == 2
-    found = list(read_errors(str(tmp_path), PARQUET))
+    found = list(read_errors(LocalErrorStore(tmp_path), PARQUET))
     assert [record.data for record in found] == [*data, b"later"]
     assert {record.path for record in found} == {
         "processing-failed/2026/01/02/03/a",
@@ -73,7 +75,7 @@ def test_writing_the_same_objects_again_changes_nothing(tmp_path: Path) -> None:
         write_errors(
             str(tmp_path), PARQUET, ErrorType.PROCESSING_FAILED, "a", [_record(b"x")], ended_us=0
         )
-    assert len(list(read_errors(str(tmp_path), PARQUET))) == 1
+    assert len(list(read_errors(LocalErrorStore(tmp_path), PARQUET))) == 1
 
 
 @pytest.mark.parametrize("prefix", ["error", "lastError", "Error"])
@@ -85,7 +87,7 @@ def test_the_reader_takes_every_spelling_of_the_code(tmp_path: Path, prefix: str
         "arrivalTimestamp": 1_767_225_600_000,
     }
     _place(tmp_path, "iceberg-failed/2026/01/01/00/object-1", json.dumps(document))
-    [record] = read_errors(str(tmp_path), PARQUET)
+    [record] = read_errors(LocalErrorStore(tmp_path), PARQUET)
     assert (record.code, record.message, record.data) == ("Iceberg.X", "why", b"x")
     assert record.arrival_us == 1_767_225_600_000_000
 
@@ -94,15 +96,29 @@ def test_the_reader_lists_unknown_types_and_skips_no_line(tmp_path: Path) -> Non
     """What cannot be read is a record too: it tells its place, its hour and its bytes."""
     lines = ["garbage", "[]", '{"rawData":"***"}', '{"errorCode":"x"}', '{"rawData":"eA=="}']
     _place(tmp_path, "brand-new-failed/2026/01/01/05/object", "\n".join(lines))
-    found = list(read_errors(str(tmp_path), PARQUET))
+    found = list(read_errors(LocalErrorStore(tmp_path), PARQUET))
     assert {record.error_type for record in found} == {"brand-new-failed"}
     assert [record.code for record in found] == [UNREADABLE] * 4 + ["unknown"]
     assert found[0].data == b"garbage"
     assert {record.arrival_us for record in found} == {parse_instant("2026-01-01T05:00:00Z")}
 
 
+def test_compressed_objects_are_read_and_a_torn_one_is_told(tmp_path: Path) -> None:
+    """As a Firehose writes them that compresses what it writes."""
+    line = json.dumps({"errorCode": "E", "rawData": "eA==", "arrivalTimestamp": 0}).encode()
+    folder = tmp_path / "parquet_projection/_firehose_errors/iceberg-failed/2026/01/01/00"
+    folder.mkdir(parents=True)
+    whole = gzip.compress(line + b"\n" + line)
+    (folder / "a-whole").write_bytes(whole)
+    (folder / "b-torn").write_bytes(whole[:-12])
+    found = list(read_errors(LocalErrorStore(tmp_path), PARQUET))
+    assert [record.code for record in found] == ["E", "E", UNREADABLE]
+    assert found[2].data == whole[:-12]
+    assert "not GZIP" in found[2].message
+
+
 def test_no_error_prefix_means_no_errors(tmp_path: Path) -> None:
-    assert list(read_errors(str(tmp_path), StorageMode.ICEBERG)) == []
+    assert list(read_errors(LocalErrorStore(tmp_path), StorageMode.ICEBERG)) == []
 
 
 def _place(warehouse: Path, name: str, text: str) -> None:

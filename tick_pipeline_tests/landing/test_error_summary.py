@@ -10,6 +10,7 @@ import pytest
 
 from tick_pipeline.event_time import US_PER_HOUR, US_PER_MINUTE, parse_instant
 from tick_pipeline.landing.error_records import UNREADABLE, ErrorRecord, read_errors, write_errors
+from tick_pipeline.landing.error_store import Arrivals, LocalErrorStore
 from tick_pipeline.landing.error_summary import ErrorSummary, recent_errors
 from tick_pipeline.storage import ErrorType, StorageMode, error_root
 
@@ -37,7 +38,7 @@ def record(**members: Any) -> dict[str, Any]:
 
 
 def recent(warehouse: Path, since_us: int = SINCE_US) -> ErrorSummary:
-    return recent_errors(str(warehouse), ICEBERG, since_us)
+    return recent_errors(LocalErrorStore(warehouse), ICEBERG, since_us)
 
 
 def test_records_that_arrived_since_then_are_counted_by_reason_and_folder(tmp_path: Path) -> None:
@@ -71,9 +72,25 @@ def test_no_error_and_only_old_errors_are_alike(tmp_path: Path) -> None:
     assert recent(tmp_path, 0).count == 1
 
 
+def test_an_end_leaves_out_what_arrived_then_or_later(tmp_path: Path) -> None:
+    until_us = SINCE_US + US_PER_HOUR
+    arrivals = (SINCE_US - 1000, SINCE_US, until_us - 1000, until_us, until_us + US_PER_HOUR)
+    write(tmp_path, ErrorType.ICEBERG_FAILED, *(("not_json", "", us) for us in arrivals))
+    store = LocalErrorStore(tmp_path)
+    found = recent_errors(store, ICEBERG, SINCE_US, until_us)
+    assert (found.count, found.oldest_us, found.newest_us) == (2, SINCE_US, until_us - 1000)
+    assert list(store.names(ICEBERG, Arrivals(SINCE_US, until_us))) == [
+        "iceberg-failed/2026/01/02/03/flush",
+        "iceberg-failed/2026/01/02/04/flush",
+    ]
+
+
 def test_a_mode_has_errors_of_its_own(tmp_path: Path) -> None:
     write(tmp_path, ErrorType.ICEBERG_FAILED, ("not_json", "", SINCE_US))
-    assert recent_errors(str(tmp_path), StorageMode.PARQUET_PROJECTION, SINCE_US) == NOTHING
+    assert (
+        recent_errors(LocalErrorStore(tmp_path), StorageMode.PARQUET_PROJECTION, SINCE_US)
+        == NOTHING
+    )
 
 
 @pytest.mark.parametrize("member", ["errorCode", "lastErrorCode", "ErrorCode"])
@@ -156,7 +173,7 @@ def test_folders_of_older_hours_are_not_entered(
         "/2026/01/02/03",
     ]
     monkeypatch.undo()
-    assert len(list(read_errors(str(tmp_path), ICEBERG))) == 5
+    assert len(list(read_errors(LocalErrorStore(tmp_path), ICEBERG))) == 5
 
 
 def test_an_object_named_by_its_oldest_record_is_read_for_its_younger_ones(tmp_path: Path) -> None:

@@ -41,6 +41,13 @@ def test_no_row_passes() -> None:
     assert found.metadata["files"] == dg.MetadataValue.int(3)
 
 
+def test_what_the_engine_tells_of_its_run_is_told() -> None:
+    result = QueryResult(pa.table({"a": []}), 0.01, None, 900, {"query_id": "q-1"})
+    found = no_rows(_WINDOW, result, otherwise="candles are wrong").metadata
+    assert found["query_id"] == dg.MetadataValue.text("q-1")
+    assert found["files"] == dg.MetadataValue.null()
+
+
 def test_rows_fail_and_are_shown_twenty_at_most() -> None:
     result = QueryResult(pa.table({"symbol": [f"S{number}" for number in range(50)]}), 0.01, 3, 900)
     found = no_rows(_WINDOW, result, otherwise="candles are wrong")

@@ -33,6 +33,14 @@ def test_a_job_that_failed_shows_the_end_of_its_log() -> None:
     assert "no such column" in str(raised.value.metadata["log"].value)
 
 
+def test_a_job_that_failed_shows_where_its_run_is() -> None:
+    facts = {"Spark run": "jr_1", "Spark run's page": "https://console", "DPU-seconds": 3.5}
+    with pytest.raises(dg.Failure) as raised, permanent_failures():
+        raise SparkJobError("the run failed", run=facts)
+    assert raised.value.metadata["Spark run's page"] == dg.MetadataValue.url("https://console")
+    assert raised.value.metadata["DPU-seconds"].value == 3.5
+
+
 def test_an_error_that_is_not_ours_passes_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError), permanent_failures():
         _ = 1 / 0

@@ -14,27 +14,28 @@ from tick_pipeline.orchestration.stream_watch import (
     WatchState,
     decide,
 )
-from tick_pipeline.resources.anomaly_stream import StreamRunStatus
+from tick_pipeline.resources.stream_run import StreamRunStatus
 
 NOW_US = 1_780_000_000_000_000
 RUNS = StreamRunStatus(
     state="running",
     wanted=True,
-    pid=4711,
+    runner="4711",
     progress=None,
     heartbeat_seconds=0.5,
     behind=12,
     ended_us=None,
     reason=None,
 )
-RESTS = replace(RUNS, state="stopped", wanted=False, pid=None)
-CRASHED = replace(RUNS, state="failed", pid=None, reason="it was killed")
+RESTS = replace(RUNS, state="stopped", wanted=False, runner=None)
+CRASHED = replace(RUNS, state="failed", runner=None, reason="it was killed")
 
 
 @pytest.mark.parametrize(
     ("status", "action", "says"),
     [
         (RUNS, Action.NOTHING, "12 records behind"),
+        (replace(RUNS, behind=None), Action.NOTHING, "it runs"),
         (replace(RUNS, wanted=False), Action.STOP, "not wanted"),
         (RESTS, Action.NOTHING, "not wanted"),
         (CRASHED, Action.START, "it was killed"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tick_pipeline.errors import QueryError, WorkError
@@ -21,6 +22,7 @@ from tick_pipeline.queries.dialect import to_duckdb
 from tick_pipeline.resources import query_engine
 from tick_pipeline.resources.local import open_home
 from tick_pipeline.resources.query_engine import LocalQueryEngine, QueryEngine
+from tick_pipeline.resources.query_plan import read_sql
 from tick_pipeline.settings import Settings, load_settings
 from tick_pipeline.storage import ErrorType as Error
 from tick_pipeline.storage import StorageMode, error_location
@@ -69,7 +71,7 @@ def own(home: Home, settings: Settings) -> LocalQueryEngine:
 
 def files_read(engine: LocalQueryEngine, sql: str, values: dict[str, Any] | None = None) -> int:
     """How many data files DuckDB itself says it opened."""
-    statement = engine._statement(sql)
+    statement = read_sql(sql, engine._modes)
     with engine._session(statement, values or {}) as (session, plan):
         assert plan.statement.tree is not None
         text = f"explain (analyze, format json) {to_duckdb(plan.statement.tree)}"
@@ -227,6 +229,19 @@ def test_names_that_hive_ignores_are_no_data(home: Home, own: LocalQueryEngine) 
     assert own.estimate("select * from parquet_projection.raw").files == 1
 
 
+def test_files_from_before_a_column_have_nulls_in_it(home: Home, own: LocalQueryEngine) -> None:
+    """As Athena reads them: a contract may gain a column while old hours stay as they are."""
+    land(home, [tick("AAA", 1, 1)], [StorageMode.PARQUET_PROJECTION])
+    path = parquet_file(home, "raw", START_US, "part-0.parquet")
+    old = pq.ParquetFile(path).read().drop_columns(["sent_ts"])
+    sql = "select symbol, sent_ts from parquet_projection.raw order by 2"
+    pq.write_table(old, path)
+    assert own.run(sql).records == [{"symbol": "AAA", "sent_ts": None}]
+    pq.write_table(old.slice(0, 0), path.with_name("part-1.parquet"))
+    land(home, [tick("BBB", 2, 1)], [StorageMode.PARQUET_PROJECTION])
+    assert [row["sent_ts"] is None for row in own.run(sql).records] == [False, True]
+
+
 def test_a_home_of_an_odd_name_can_be_queried(tmp_path: Path) -> None:
     """Quotes, blanks and parentheses of a path stand for themselves."""
     settings = load_settings(home=tmp_path / "o'hara & söhne (x)", _env_file=None)
@@ -239,7 +254,7 @@ def test_a_home_of_an_odd_name_can_be_queried(tmp_path: Path) -> None:
 def test_a_session_reads_nothing_but_the_warehouse(home: Home, own: LocalQueryEngine) -> None:
     """Even past the check of the statement: no other file, no network, no setting."""
     land(home, [tick("AAA", 1, 1)], MODES)
-    statement = own._statement("select * from iceberg.raw")
+    statement = read_sql("select * from iceberg.raw", own._modes)
     with own._session(statement, {}) as (session, _):
         for text in (
             "select * from read_text('/etc/passwd')",

@@ -3,9 +3,7 @@
 -- set for each storage mode and engine. The window is partitioned by the hour's keys too, so that a filter
 -- on them, or on the time, reaches the scan below it.
 select
-  event_id, source, sequence, symbol, price, volume,
-  {event_us} as event_us, {event_at} as event_at,
-  event_time, sent_ts,
+  {columns},
   {year} as year, {month} as month, {day} as day, {hour} as hour
 from (
   select

@@ -1,0 +1,179 @@
+"""Landing on AWS: two Firehoses deliver by themselves, and what they did is observed."""
+
+# parts of pyiceberg have no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from pyiceberg.table.snapshots import Operation
+
+from tick_pipeline.errors import LandingError
+from tick_pipeline.event_time import US_PER_HOUR, format_short, now_us
+from tick_pipeline.landing.error_summary import recent_errors
+from tick_pipeline.landing.summary import DeliverySummary
+from tick_pipeline.queries.pruning import TimeRange
+from tick_pipeline.resources.aws.clients import aws_errors, error_code
+from tick_pipeline.resources.aws.firehose_freshness import FRESHNESS, judge, read_signals
+from tick_pipeline.resources.aws.glue_catalog import lake_errors, load_iceberg_table
+from tick_pipeline.resources.aws.s3_error_store import S3ErrorStore
+from tick_pipeline.resources.aws.s3_files import list_parquet_files, warehouse_uri
+from tick_pipeline.resources.aws.s3_footers import s3_footers
+from tick_pipeline.resources.data_files import time_filter
+from tick_pipeline.resources.footers import count_rows
+from tick_pipeline.resources.iceberg import partition_column
+from tick_pipeline.storage import RAW, StorageMode
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from tick_pipeline.landing.error_summary import ErrorSummary
+    from tick_pipeline.resources.aws.clients import AwsClients
+    from tick_pipeline.resources.landing import DeliveryPosition
+    from tick_pipeline.settings import Settings
+
+_ACTIVE = "ACTIVE"
+_US_PER_MS = 1000
+
+
+@dataclass(frozen=True)
+class _Landed:
+    """What raw holds of some hours; `newest` tells when the newest of it landed, for people."""
+
+    rows: int
+    files: int
+    bytes: int
+    hours: list[int]
+    newest: str
+
+
+class FirehoseLanding:
+    """The port on the Firehoses that the settings name; see resources/landing.py.
+
+    Args:
+        clients: of AWS.
+        settings: names, enabled modes, and when an hour closes.
+    """
+
+    def __init__(self, clients: AwsClients, settings: Settings) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._warehouse = warehouse_uri(str(settings.bucket))
+        self._errors = S3ErrorStore(clients, self._warehouse)
+        names = {
+            StorageMode.ICEBERG: settings.firehose_iceberg,
+            StorageMode.PARQUET_PROJECTION: settings.firehose_parquet,
+        }
+        self._firehoses = {mode: str(names[mode]) for mode in settings.storage_modes}
+
+    def land(self, mode: StorageMode, start_us: int, end_us: int) -> DeliverySummary:
+        """See Landing. Nothing is delivered here: told are the rows of the hours, and their error records."""
+        begin = time.monotonic()
+        self._require_active(mode)
+        times = TimeRange(start_us, end_us)
+        landed = self._iceberg(times) if mode is StorageMode.ICEBERG else self._parquet(times)
+        # Error records have no event hour: those that arrived in the hours.
+        errors = recent_errors(self._errors, mode, start_us, end_us)
+        position = self.positions()[mode]
+        return DeliverySummary(
+            delivery=f"by Firehose {self._firehoses[mode]}, which is {_ACTIVE}; {landed.newest}; delivered: "
+            f"{position.description}",
+            records=landed.rows + errors.count,
+            landed=landed.rows,
+            malformed=errors.by_reason,
+            files=landed.files,
+            error_objects=errors.objects,
+            bytes=landed.bytes,
+            hours=landed.hours,
+            seconds=time.monotonic() - begin,
+        )
+
+    def positions(self) -> dict[StorageMode, DeliveryPosition]:
+        """See Landing."""
+        now = now_us()
+        signals = read_signals(self._clients, str(self._settings.stream), self._firehoses, now)
+        return {
+            mode: judge(
+                FRESHNESS[mode],
+                found,
+                now_us=now,
+                close_after_seconds=self._settings.close_after_seconds,
+            )
+            for mode, found in signals.items()
+        }
+
+    def recent_errors(self, mode: StorageMode, since_us: int) -> ErrorSummary:
+        """See Landing."""
+        return recent_errors(self._errors, mode, since_us)
+
+    def _require_active(self, mode: StorageMode) -> None:
+        name = self._firehoses[mode]
+        with aws_errors(f"looking at Firehose {name}"):
+            try:
+                answer: Any = self._clients.client("firehose").describe_delivery_stream(
+                    DeliveryStreamName=name
+                )
+            except ClientError as error:
+                if error_code(error) != "ResourceNotFoundException":
+                    raise
+                raise LandingError(
+                    f"{mode}: there is no Firehose {name} in {self._settings.aws_region}, so nothing lands; "
+                    "`terraform apply` makes it, `make env` writes its name into .env"
+                ) from error
+        found = answer["DeliveryStreamDescription"]
+        status = found["DeliveryStreamStatus"]
+        if status != _ACTIVE:
+            failure = found.get("FailureDescription", {})
+            why = f" ({failure.get('Type')}: {failure.get('Details')})" if failure else ""
+            raise LandingError(
+                f"{mode}: Firehose {name} is {status}, not {_ACTIVE}{why}, so nothing lands; what came meanwhile "
+                "waits in the stream for as long as that keeps it"
+            )
+
+    def _iceberg(self, times: TimeRange) -> _Landed:
+        with lake_errors("reading what landed in iceberg.raw"):
+            table = load_iceberg_table(self._clients, self._settings, RAW)
+            row_filter = time_filter(partition_column(RAW), times)
+            files = [task.file for task in table.scan(row_filter=row_filter).plan_files()]
+            return _Landed(
+                rows=sum(file.record_count for file in files),
+                files=len(files),
+                bytes=sum(file.file_size_in_bytes for file in files),
+                hours=sorted({int(file.partition[0]) * US_PER_HOUR for file in files}),
+                newest=_newest_append(table),
+            )
+
+    def _parquet(self, times: TimeRange) -> _Landed:
+        files = list_parquet_files(self._clients, self._warehouse, RAW, times)
+        newest_us = max((file.modified_us for file in files), default=None)
+        footers = s3_footers(self._clients)([file.path for file in files])
+        unread = sum(isinstance(footer, str) for footer in footers.values())
+        return _Landed(
+            rows=count_rows(footers),
+            files=len(files),
+            bytes=sum(file.bytes for file in files),
+            hours=sorted({file.hour_us for file in files}),
+            newest="no object of these hours"
+            if newest_us is None
+            else f"newest object of these hours {format_short(newest_us)}"
+            + (
+                f", rows of {unread} objects not counted: their footers cannot be read"
+                if unread
+                else ""
+            ),
+        )
+
+
+def _newest_append(table: Table) -> str:
+    """The newest commit that added rows: compactions and expirations are somebody else's."""
+    for snapshot in sorted(table.snapshots(), key=lambda item: item.timestamp_ms, reverse=True):
+        summary = snapshot.summary
+        if summary is not None and summary.operation is Operation.APPEND:
+            added = int(summary["added-records"] or 0)
+            at = format_short(snapshot.timestamp_ms * _US_PER_MS)
+            return f"newest commit of the table {at} with {added:,} rows"
+    return "no commit of the table that added rows"

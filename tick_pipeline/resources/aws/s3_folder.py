@@ -1,0 +1,95 @@
+"""Small objects below a prefix of S3, each put whole or not at all."""
+
+# boto3 makes its clients at run time
+# pyright: reportMissingTypeStubs=false
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from tick_pipeline.errors import AwsError
+from tick_pipeline.resources.aws.clients import aws_errors, error_code
+
+if TYPE_CHECKING:
+    from tick_pipeline.resources.aws.clients import AwsClients
+
+_MISSING = frozenset({"NoSuchKey", "404"})
+#: Objects of a DeleteObjects, at most, which is also what a page of a listing has.
+#: Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+_DELETED_AT_ONCE = 1000
+
+
+class S3Folder:
+    """Objects by their names below a prefix.
+
+    Args:
+        clients: of AWS.
+        uri: `s3://<bucket>/<prefix>`.
+    """
+
+    def __init__(self, clients: AwsClients, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        place = urlsplit(self.uri)
+        self._bucket, self._prefix = place.netloc, place.path.strip("/")
+        self._s3 = clients.client("s3")
+
+    def read(self, name: str) -> str | None:
+        """What an object holds; None where there is none.
+
+        Raises:
+            AwsError: S3 refused, or did not answer.
+        """
+        with aws_errors(f"reading {self.uri}/{name}"):
+            try:
+                answer = self._s3.get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    return None
+                raise
+            return str(answer["Body"].read().decode())
+
+    def write(self, name: str, text: str) -> None:
+        """Put an object, in place of one that is there.
+
+        Raises:
+            AwsError: S3 refused, or did not answer.
+        """
+        with aws_errors(f"writing {self.uri}/{name}"):
+            self._s3.put_object(
+                Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=text.encode()
+            )
+
+    def delete(self, *names: str) -> None:
+        """Remove objects, where they are there.
+
+        Raises:
+            AwsError: S3 refused, or did not answer.
+        """
+        for name in names:
+            with aws_errors(f"deleting {self.uri}/{name}"):
+                self._s3.delete_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+
+    def clear(self) -> None:
+        """Remove all objects.
+
+        Raises:
+            AwsError: S3 refused, or did not answer; some may be gone.
+        """
+        with aws_errors(f"deleting what lies below {self.uri}"):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket,
+                Prefix=f"{self._prefix}/",
+                PaginationConfig={"PageSize": _DELETED_AT_ONCE},
+            )
+            for page in pages:
+                keys = [{"Key": entry["Key"]} for entry in page.get("Contents", ())]
+                if not keys:
+                    continue
+                answer = self._s3.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True}
+                )
+                if refused := answer.get("Errors"):
+                    code, key = refused[0].get("Code", ""), refused[0].get("Key")
+                    raise AwsError(f"deleting s3://{self._bucket}/{key}: {code}", code=code)
