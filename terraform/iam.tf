@@ -50,10 +50,11 @@ locals {
         catalog_commit = lookup(local.stored_tables, "iceberg", [])
       }
       dagster = {
-        # All of a mode: its four tables and its errors.
-        read           = concat([for mode in var.storage_modes : "${local.prefixes.warehouse}/${mode}"], [local.prefixes.pipes], local.query_results.dagster)
-        write          = concat([local.prefixes.pipes], local.query_results.dagster, local.maintained_paths)
-        delete         = concat([local.prefixes.pipes], local.maintained_paths)
+        # All of a mode: its four tables and its errors. In the checkpoints it tells the streaming job to stop, sees how
+        # far it is, and removes them for a new beginning.
+        read           = concat([for mode in var.storage_modes : "${local.prefixes.warehouse}/${mode}"], [local.prefixes.pipes, local.prefixes.checkpoints], local.query_results.dagster)
+        write          = concat([local.prefixes.pipes, local.prefixes.checkpoints], local.query_results.dagster, local.maintained_paths)
+        delete         = concat([local.prefixes.pipes, local.prefixes.checkpoints], local.maintained_paths)
         spark          = false
         catalog_read   = local.readable
         catalog_commit = local.maintains_tables ? lookup(local.stored_tables, "iceberg", []) : []
