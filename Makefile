@@ -34,6 +34,11 @@ REGION ?=
 	$(BIN)/uv pip sync --quiet --python .venv/emulator/bin/python --require-hashes --compile-bytecode tick_pipeline_tests/twin/emulator.lock
 	@touch $@
 
+# What Glue has on its class path and local Spark does not need: 350 MB, fetched once for every clone.
+.venv/.aws-jars: tick_pipeline_tests/twin/jars.py | .venv/.installed
+	$(BIN)/python -m tick_pipeline_tests.twin.jars
+	@touch $@
+
 # So has the scanner of terraform/, whose packages conflict with ours.
 .venv/.checkov: terraform/checkov.lock | .venv/.installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/checkov
@@ -72,12 +77,21 @@ stream-run: setup ## score the stream for anomalies in the background; end it by
 	$(BIN)/tick-pipeline anomalies start
 
 .PHONY: test
-test: setup .venv/.emulator .venv/.checkov ## every test but the long ones
+test: setup .venv/.emulator .venv/.aws-jars .venv/.checkov ## every test but the long ones
 	$(BIN)/python -m pytest
 
 .PHONY: soak
 soak: setup ## the long tests: many kills, ten-minute runs
 	$(BIN)/python -m pytest -m soak --timeout 3600
+
+.PHONY: test-integration-local
+test-integration-local: PROFILE = local
+test-integration-local: setup ## one job's script over fresh ticks (TEST_JSON=ohlc-iceberg PROFILE=local|glue5|glue4)
+	$(BIN)/python -m tick_pipeline_tests.integration.glue_variant $(or $(TEST_JSON),ohlc-parquet) --profile $(PROFILE)
+
+.PHONY: test-evaluation
+test-evaluation: setup ## the live deployment that .env names, from producer to queries (PROFILE= REGION= of the apply); costs cents
+	TF_CLI_ARGS_plan="$(TF_VARIABLES)" $(BIN)/python -m pytest -m evaluation tick_pipeline_tests/evaluation/live
 
 .PHONY: bench
 bench: setup ## speed and memory against peers, as ratios of one run

@@ -1,4 +1,4 @@
-"""Fixtures for every test: settings and a HOME of its own, and the real trades where they are."""
+"""Fixtures for every test: settings and a HOME of its own, the real trades where they are, and Terraform."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ import pytest
 
 from tick_pipeline.resources.local import open_home
 from tick_pipeline.settings import PREFIX, Settings, load_settings
+from tick_pipeline_tests.terraform.provider import (
+    NoTerraformError,
+    Terraform,
+    copy_configuration,
+    find_terraform,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tick_pipeline.home import Home
 
 #: Names the file of real trades; unset, the file beside the checkout is taken if it is there.
@@ -47,3 +55,24 @@ def real_trades() -> Path:
     if not path.exists():
         pytest.skip(f"no real trades: set {REAL_TRADES_VARIABLE} to trades_2014-09-17.csv.gz")
     return path
+
+
+@pytest.fixture(scope="session")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    """Terraform with a provider, or a skip that says what is missing."""
+    try:
+        return find_terraform(tmp_path_factory.mktemp("terraform"))
+    except NoTerraformError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def workspace(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes copies of terraform/, initialised and without a backend, each with a state of its own."""
+
+    def copy() -> Path:
+        folder = copy_configuration(tmp_path_factory.mktemp("workspace"))
+        terraform.run(folder, "init", "-backend=false")
+        return folder
+
+    return copy

@@ -15,6 +15,31 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
+#: What is kept in Terraform's state alone, and why.
+LOCAL_TYPES = {
+    "aws_glue_catalog_table_optimizer": "the emulator has no optimizers",
+    "aws_glue_registry": "the emulator has no registry of schemas",
+    "aws_glue_schema": "the same",
+    "aws_cloudwatch_event_target": "the stand-in sends it without the id that the provider makes up",
+}
+SERVICES = (
+    "athena",
+    "budgets",
+    "cloudwatch",
+    "ec2",
+    "events",
+    "firehose",
+    "glue",
+    "iam",
+    "kinesis",
+    "kms",
+    "lakeformation",
+    "logs",
+    "s3",
+    "sns",
+    "sts",
+)
+
 _SCRIPT = ROOT / "terraform" / "scripts" / "terraformrc"
 _COMMAND_SECONDS = 300.0
 #: What a developer's own Terraform leaves beside the configuration; none of it may change a test.
@@ -104,6 +129,19 @@ def copy_configuration(folder: Path) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=_LEFT_BY_USE)
     (folder / ".venv").symlink_to(ROOT / ".venv")
     return folder / "terraform"
+
+
+def point_at(folder: Path, url: str) -> None:
+    """Let a copy of the configuration speak to an emulator of AWS at that URL, and to nothing else."""
+    aws = {
+        "endpoints": [dict.fromkeys(SERVICES, url)],
+        "s3_use_path_style": True,
+        "skip_credentials_validation": True,
+        "skip_metadata_api_check": True,
+        "skip_requesting_account_id": True,
+    }
+    override = json.dumps({"provider": {"aws": aws}})
+    (folder / "emulator_override.tf.json").write_text(override, encoding="utf-8")
 
 
 def _environment() -> dict[str, str]:

@@ -14,6 +14,7 @@ import jmespath
 import pytest
 
 from tick_pipeline.contracts.contract import load_contract
+from tick_pipeline_tests.terraform.provider import LOCAL_TYPES, point_at
 from tick_pipeline_tests.twin.emulator import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -24,30 +25,6 @@ if TYPE_CHECKING:
     from tick_pipeline_tests.twin.emulator import Emulator
 
 PROFILES = ("demo", "production")
-#: What is kept in Terraform's state alone, and why.
-LOCAL_TYPES = {
-    "aws_glue_catalog_table_optimizer": "the emulator has no optimizers",
-    "aws_glue_registry": "the emulator has no registry of schemas",
-    "aws_glue_schema": "the same",
-    "aws_cloudwatch_event_target": "the stand-in sends it without the id that the provider makes up",
-}
-SERVICES = (
-    "athena",
-    "budgets",
-    "cloudwatch",
-    "ec2",
-    "events",
-    "firehose",
-    "glue",
-    "iam",
-    "kinesis",
-    "kms",
-    "lakeformation",
-    "logs",
-    "s3",
-    "sns",
-    "sts",
-)
 TABLE_CONTRACTS = {
     "raw": "tick",
     "aggregated_1m": "candle",
@@ -142,7 +119,7 @@ def applied(
     emulator.reset()
     before = inventory(emulator)
     folder = workspace()
-    (folder / "emulator_override.tf.json").write_text(_provider_on(emulator), encoding="utf-8")
+    point_at(folder, emulator.url)
     environment = {
         **emulator.environment,
         "TF_STANDIN_ACCOUNT": ACCOUNT,
@@ -329,22 +306,6 @@ def _iceberg_columns(table: dict[str, Any]) -> list[str]:
     path = "open_table_format_input[].iceberg_input[].iceberg_table_input[].schema[].fields[].name"
     found: Any = jmespath.search(path, table)
     return list(found or ())
-
-
-def _provider_on(emulator: Emulator) -> str:
-    return json.dumps(
-        {
-            "provider": {
-                "aws": {
-                    "endpoints": [dict.fromkeys(SERVICES, emulator.url)],
-                    "s3_use_path_style": True,
-                    "skip_credentials_validation": True,
-                    "skip_metadata_api_check": True,
-                    "skip_requesting_account_id": True,
-                }
-            }
-        }
-    )
 
 
 def _variables(profile: str) -> tuple[str, ...]:

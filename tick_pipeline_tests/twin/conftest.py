@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tick_pipeline_tests.twin.emulator import Emulator, require_emulator, run_emulator
+from tick_pipeline_tests.twin.emulator import ROOT, Emulator, require_emulator, run_emulator
+from tick_pipeline_tests.twin.twin import Twin, run_twin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks for secrets in all that was written comes last."""
+    items.sort(key=lambda item: item.path.name == "test_nothing_secret.py")
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +38,31 @@ def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
         monkeypatch.setenv(name, value)
     emulator.reset()
     return emulator
+
+
+@pytest.fixture(scope="session")
+def running_twin(emulator: Emulator) -> Iterator[Twin]:
+    """The session's one twin, with whatever the test before left in it."""
+    with run_twin(emulator) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an apply would ship to the jobs."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([ROOT / "terraform" / "scripts" / "build-wheel", folder], check=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture
+def twin(running_twin: Twin, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
+    """The twin, empty, and the environment such that every AWS SDK here speaks to it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in running_twin.environment.items():
+        monkeypatch.setenv(name, value)
+    running_twin.reset()
+    yield running_twin
+    running_twin.gateway.reset()

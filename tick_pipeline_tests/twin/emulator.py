@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
+import string
 import subprocess
 import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,12 @@ PYTHON = ROOT / ".venv" / "emulator" / "bin" / "python"
 #: The account that owns all that is created in it.
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+#: Credentials that can be found again, wherever one of them should leak to; in no file of the repository. The emulator
+#: takes any.
+ACCESS_KEY = "AKIA" + "".join(
+    secrets.choice(string.ascii_uppercase + string.digits) for _ in range(16)
+)
+SECRET_KEY = f"twin-marked-{secrets.token_hex(16)}"
 #: Why tests that need it cannot run where it is not installed.
 ABSENT = "no emulator of AWS in .venv/emulator: make .venv/.emulator"
 
@@ -60,8 +69,8 @@ class Emulator:
     def environment(self) -> dict[str, str]:
         """Variables by which any AWS SDK of a child process speaks to it, and to nothing else."""
         return {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self.url,
@@ -74,19 +83,24 @@ class Emulator:
         }
 
     def client(self, service: str) -> Any:
-        """A boto3 client of one service, whatever the environment says."""
-        untyped: Any = boto3
-        return untyped.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - it takes any
-        )
+        """A boto3 client of one service, whatever the environment says: the same for each call."""
+        return _client(self.url, service)
 
     def reset(self) -> None:
         """Forget everything that was created in it."""
         _request(f"{self.url}/_ministack/reset", method="POST")
+
+
+@cache
+def _client(url: str, service: str) -> Any:
+    untyped: Any = boto3
+    return untyped.client(
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
 
 
 def require_emulator() -> None:
