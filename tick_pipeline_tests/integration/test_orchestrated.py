@@ -107,7 +107,7 @@ def test_a_materialization_tells_rows_window_bytes_and_how_it_was_read(steady: S
     by_key: dict[str, Any] = {event.asset_key.to_user_string(): event.metadata for event in events}
     for mode, read_mode in ((ICEBERG, "iceberg"), (PARQUET, "parquet")):
         raw = by_key[f"{mode}/raw"]
-        assert raw["dagster/row_count"].value == raw["landed by this run"].value == steady.sent
+        assert raw["dagster/row_count"].value == raw["landed"].value == steady.sent
         assert raw["bytes"].value > 100_000
         candles = by_key[f"{mode}/aggregated_1m"]
         assert candles["read mode"].value == read_mode
@@ -267,7 +267,7 @@ def test_what_commands_did_without_a_run_is_reported(
         [newest] = instance.fetch_materializations(dg.AssetKey(["iceberg", "raw"]), 1).records
     assert newest.partition_key is None
     assert newest.asset_materialization is not None
-    assert newest.asset_materialization.metadata["landed by this run"].value == 1
+    assert newest.asset_materialization.metadata["landed"].value == 1
 
 
 def _file(steady: Steady, table: str) -> Path:

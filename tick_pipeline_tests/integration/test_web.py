@@ -247,7 +247,8 @@ def test_a_failed_job_shows_its_error_and_is_not_retried(batch: Batch, failed_ru
     events = batch.web.events(failed_run)
     [failure] = [event for event in events if event["__typename"] == "ExecutionStepFailureEvent"]
     assert "is not a Parquet file" in failure["error"]["message"]
-    [log] = failure["failureMetadata"]["metadataEntries"]
+    entries = failure["failureMetadata"]["metadataEntries"]
+    [log] = [entry for entry in entries if entry["label"] == "log"]
     assert "Traceback (most recent call last)" in log["mdStr"]
     assert "Py4JJavaError" in log["mdStr"]
     assert "ExecutionStepUpForRetryEvent" not in {event["__typename"] for event in events}

@@ -24,6 +24,7 @@ from tick_pipeline.event_time import (
     widen_to_hours,
 )
 from tick_pipeline.landing.error_records import read_errors
+from tick_pipeline.landing.error_store import LocalErrorStore
 from tick_pipeline.orchestration.tables import OHLC_TABLES
 from tick_pipeline.storage import RAW, TABLES, TIMEFRAMES, StorageMode, candle_table
 from tick_pipeline.stream.port import Earliest
@@ -150,7 +151,7 @@ def test_bad_records_are_kept(mixed: Mixed, mode: StorageMode) -> None:
     invalid = Counter(label["reason"] for label in bad if label["class"] == "invalid")
     assert malformed
     assert invalid
-    errors = list(read_errors(str(mixed.pipeline.home / "warehouse"), mode))
+    errors = list(read_errors(LocalErrorStore(mixed.pipeline.home / "warehouse"), mode))
     assert Counter(error.code for error in errors) == malformed
     put = _records_by_place(mixed.pipeline.home)
     for error in errors:
@@ -257,7 +258,7 @@ def test_a_demo_runs_twice_in_one_home(new_pipeline: Callable[..., Pipeline]) ->
         assert not [check for check in result["checks"] if check["outcome"] == "error"]
         for mode in MODES:
             raw = result["tables"][f"{mode}/raw"]
-            landed = raw["landed by this run"] + raw["malformed, kept as errors"]
+            landed = raw["landed"] + raw["malformed, kept as errors"]
             assert landed == result["produced"]["sent"]
             sources = f"select count(distinct source) from {mode}.ticks where source like 'sim-%'"
             assert pipeline.scalar(sources) == run
