@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tick_pipeline.contracts.contract import contract_names, load_contract
@@ -13,6 +14,7 @@ from tick_pipeline.queries.catalogue import query_names
 from tick_pipeline.queries.relations import relations
 from tick_pipeline.settings import PREFIX, Settings
 from tick_pipeline.storage import StorageMode
+from tick_pipeline_tests.docs.pages import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +45,21 @@ def setting_names() -> set[str]:
 
 def known_names() -> set[str]:
     """All of them, but for settings."""
-    return {*dagster_names(), *_names_of_data(), *query_names(), *SCENARIOS, *REASONS, *_OTHERS}
+    return {
+        *dagster_names(),
+        *_names_of_data(),
+        *query_names(),
+        *terraform_names(),
+        *SCENARIOS,
+        *REASONS,
+        *_OTHERS,
+    }
+
+
+def terraform_names() -> set[str]:
+    """Variables of terraform/."""
+    text = (ROOT / "terraform" / "variables.tf").read_text(encoding="utf-8")
+    return set(re.findall(r'(?m)^variable "(\w+)"', text))
 
 
 def _names_of_data() -> Iterator[str]:
