@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     athena_workgroup: str | None = None
     sns_topic_arn: str | None = None
 
+    @property
+    def firehoses(self) -> dict[StorageMode, str]:
+        """Name of each enabled mode's Firehose."""
+        return {mode: str(getattr(self, _FIREHOSES[mode])) for mode in self.storage_modes}
+
     @field_validator("storage_modes", mode="before")
     @classmethod
     def _split_modes(cls, value: Any) -> Any:

@@ -12,9 +12,20 @@ import dagster as dg
 from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tick_pipeline.resources.deployments import Deployment
+
+
+#: Name of a resource -> what a deployment has for it.
+_PORTS: dict[str, Callable[[Deployment], Any]] = {
+    "landing": lambda at: at.landing(),
+    "spark_jobs": lambda at: at.spark_jobs(),
+    "anomaly_stream": lambda at: at.anomaly_stream(),
+    "query_engine": lambda at: at.query_engine(),
+    "tables": lambda at: at.tables(),
+    "notifier": lambda at: at.notifier(),
+}
 
 
 def _adapter(make: Callable[[Deployment], Any], description: str) -> dg.ResourceDefinition:
@@ -28,33 +39,32 @@ def _adapter(make: Callable[[Deployment], Any], description: str) -> dg.Resource
     return dg.ResourceDefinition(open_adapter, description=description)
 
 
-LOCAL = {
-    "landing": _adapter(lambda at: at.landing(), "The delivery loop over the stream of HOME."),
-    "spark_jobs": _adapter(
-        lambda at: at.spark_jobs(), "Subprocesses on local Spark, or a master of one's own."
-    ),
-    "anomaly_stream": _adapter(
-        lambda at: at.anomaly_stream(), "The streaming job as a process here."
-    ),
-    "query_engine": _adapter(
-        lambda at: at.query_engine(), "Athena's SQL, on DuckDB over the tables of HOME."
-    ),
-    "tables": _adapter(
-        lambda at: at.tables(), "The Iceberg catalog and the Parquet files of HOME."
-    ),
-    "notifier": _adapter(lambda at: at.notifier(), "The log."),
-}
+def _adapters(descriptions: Mapping[str, str]) -> dict[str, dg.ResourceDefinition]:
+    """One for each port, described as it is in a deployment."""
+    return {name: _adapter(make, descriptions[name]) for name, make in _PORTS.items()}
 
-AWS = {
-    "landing": _adapter(lambda at: at.landing(), "Two Firehoses, observed."),
-    "spark_jobs": _adapter(lambda at: at.spark_jobs(), "Runs of Glue jobs."),
-    "anomaly_stream": _adapter(
-        lambda at: at.anomaly_stream(), "The streaming job as a run of Glue."
-    ),
-    "query_engine": _adapter(lambda at: at.query_engine(), "Athena."),
-    "tables": _adapter(lambda at: at.tables(), "The Glue Data Catalog and the objects in S3."),
-    "notifier": _adapter(lambda at: at.notifier(), "A topic of SNS."),
-}
+
+LOCAL = _adapters(
+    {
+        "landing": "The delivery loop over the stream of HOME.",
+        "spark_jobs": "Subprocesses on local Spark, or a master of one's own.",
+        "anomaly_stream": "The streaming job as a process here.",
+        "query_engine": "Athena's SQL, on DuckDB over the tables of HOME.",
+        "tables": "The Iceberg catalog and the Parquet files of HOME.",
+        "notifier": "The log.",
+    }
+)
+
+AWS = _adapters(
+    {
+        "landing": "Two Firehoses, observed.",
+        "spark_jobs": "Runs of Glue jobs.",
+        "anomaly_stream": "The streaming job as a run of Glue.",
+        "query_engine": "Athena.",
+        "tables": "The Glue Data Catalog and the objects in S3.",
+        "notifier": "A topic of SNS.",
+    }
+)
 
 
 @dg.definitions

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tick_pipeline_tests.twin.athena_lake import AthenaLake, athena_lake
 from tick_pipeline_tests.twin.emulator import ROOT, Emulator, require_emulator, run_emulator
 from tick_pipeline_tests.twin.twin import Twin, run_twin
 
@@ -66,3 +67,19 @@ def twin(running_twin: Twin, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
     running_twin.reset()
     yield running_twin
     running_twin.gateway.reset()
+
+
+@pytest.fixture(scope="module")
+def empty_lake(
+    running_twin: Twin, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AthenaLake]:
+    """The twin with what an apply makes, its tables empty, and a HOME."""
+    with athena_lake(running_twin, tmp_path_factory.mktemp("empty") / "home") as made:
+        yield made
+
+
+@pytest.fixture
+def lake(empty_lake: AthenaLake) -> AthenaLake:
+    """The twin with empty tables, and no fault, switch or query of the test before."""
+    empty_lake.twin.gateway.reset()
+    return empty_lake

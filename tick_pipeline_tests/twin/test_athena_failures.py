@@ -14,31 +14,13 @@ from tick_pipeline.resources.aws.athena_query import AthenaQuery
 from tick_pipeline.resources.aws.clients import AwsClients
 from tick_pipeline.resources.aws.glue_catalog import open_glue_catalog
 from tick_pipeline.storage import StorageMode, glue_database
-from tick_pipeline_tests.twin.athena_lake import AthenaLake, athena_lake
 from tick_pipeline_tests.twin.provision import BUCKET, PROJECT, WORKGROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tick_pipeline_tests.twin.twin import Twin
+    from tick_pipeline_tests.twin.athena_lake import AthenaLake
 
 ICEBERG = glue_database(PROJECT, StorageMode.ICEBERG)
 TEXT = "select count(*) as n from iceberg.raw"
-
-
-@pytest.fixture(scope="module")
-def provisioned(
-    running_twin: Twin, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AthenaLake]:
-    with athena_lake(running_twin, tmp_path_factory.mktemp("empty") / "home") as made:
-        yield made
-
-
-@pytest.fixture
-def lake(provisioned: AthenaLake) -> AthenaLake:
-    """The twin with empty tables, and no fault, switch or query of the test before."""
-    provisioned.twin.gateway.reset()
-    return provisioned
 
 
 def states(lake: AthenaLake) -> list[str]:

@@ -13,29 +13,14 @@ import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 
 from tick_pipeline.errors import AwsError
-from tick_pipeline_tests.twin.athena_lake import AthenaLake, athena_lake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tick_pipeline_tests.twin.twin import Twin
+    from tick_pipeline_tests.twin.athena_lake import AthenaLake
+
 
 TEXT = "select count(*) as n from iceberg.raw"
-
-
-@pytest.fixture(scope="module")
-def provisioned(
-    running_twin: Twin, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AthenaLake]:
-    with athena_lake(running_twin, tmp_path_factory.mktemp("empty") / "home") as made:
-        yield made
-
-
-@pytest.fixture
-def lake(provisioned: AthenaLake) -> AthenaLake:
-    """The twin with empty tables, and no fault, switch or query of the test before."""
-    provisioned.twin.gateway.reset()
-    return provisioned
 
 
 @pytest.fixture

@@ -64,11 +64,7 @@ class FirehoseLanding:
         self._settings = settings
         self._warehouse = warehouse_uri(str(settings.bucket))
         self._errors = S3ErrorStore(clients, self._warehouse)
-        names = {
-            StorageMode.ICEBERG: settings.firehose_iceberg,
-            StorageMode.PARQUET_PROJECTION: settings.firehose_parquet,
-        }
-        self._firehoses = {mode: str(names[mode]) for mode in settings.storage_modes}
+        self._firehoses = settings.firehoses
 
     def land(self, mode: StorageMode, start_us: int, end_us: int) -> DeliverySummary:
         """See Landing. Nothing is delivered here: told are the rows of the hours, and their error records."""
