@@ -1,0 +1,1 @@
+"""What upkeep does to the tables, decided without I/O."""
