@@ -1,0 +1,1 @@
+"""What the pipeline needs and costs on AWS: capacity and prices, computed without I/O."""
