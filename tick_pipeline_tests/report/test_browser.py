@@ -1,0 +1,84 @@
+"""The page in a browser: no complaint, no request, in the light, in the dark and on paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tick_pipeline_tests.report.browser import Opened, open_browser
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tick_pipeline_tests.report.conftest import Reported
+
+_LIGHT, _DARK, _PAPER = "rgb(251, 250, 248)", "rgb(19, 22, 26)", "rgb(255, 255, 255)"
+#: The colour of the labels of an axis, inside of its chart.
+_LABEL = """() => {
+  const inside = (node) => [...node.querySelectorAll("*")].flatMap((element) =>
+    element.shadowRoot ? [...element.shadowRoot.querySelectorAll("svg text"), ...inside(element.shadowRoot)] : [])
+  return getComputedStyle(inside(document)[0]).fill
+}"""
+
+
+@pytest.fixture(scope="module")
+def opened(reported: Reported) -> Generator[Opened]:
+    with open_browser() as browser:
+        browser.goto(reported.page)
+        yield browser
+
+
+def test_the_page_opens_without_a_complaint_and_asks_nobody(opened: Opened) -> None:
+    charts = opened.page.locator(".chart")
+    expect(charts).to_have_count(3)
+    for number in range(3):
+        box = charts.nth(number).bounding_box()
+        assert box is not None
+        assert box["height"] > 100
+    assert opened.page.locator("h1").inner_text().startswith("For this data: ")
+    assert opened.complaints == []
+    assert opened.outside == []
+
+
+def test_the_page_fits_its_window(opened: Opened) -> None:
+    """On a desk and on a phone nothing but a table scrolls sideways."""
+    for width in (1280, 390):
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        # Charts are drawn anew once the window has its new width: a frame or two, on a busy machine more.
+        opened.page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+    opened.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_colours_follow_the_system_and_then_the_switch(opened: Opened) -> None:
+    page = opened.page
+    assert opened.colour("body") == _LIGHT
+    of_light = page.evaluate(_LABEL)
+    page.emulate_media(color_scheme="dark")
+    assert opened.colour("body") == _DARK
+    assert page.evaluate(_LABEL) != of_light, "charts follow, too"
+    page.get_by_role("button", name="Light").click()
+    assert opened.colour("body") == _LIGHT
+    assert page.evaluate(_LABEL) == of_light
+    page.emulate_media(color_scheme="light")
+    page.get_by_role("button", name="Dark").click()
+    assert opened.colour("body") == _DARK
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Auto").click()
+    assert opened.colour("body") == _LIGHT
+
+
+def test_paper_is_white_whatever_the_screen_is(opened: Opened) -> None:
+    opened.page.emulate_media(color_scheme="dark", media="print")
+    assert opened.colour("body") == _PAPER
+    assert not opened.page.get_by_role("button", name="Dark").is_visible()
+    assert len(opened.page.pdf(prefer_css_page_size=True)) > 50_000
+    opened.page.emulate_media(color_scheme="light", media="screen")
+
+
+def test_the_modes_can_be_told_apart_in_either_theme(opened: Opened) -> None:
+    for scheme in ("light", "dark"):
+        opened.page.emulate_media(color_scheme=scheme)
+        assert opened.colour(".bar.iceberg") != opened.colour(".bar.parquet_projection")
+    opened.page.emulate_media(color_scheme="light")
