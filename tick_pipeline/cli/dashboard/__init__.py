@@ -1,0 +1,1 @@
+"""The dashboard in a terminal: what is looked at, how often, and how it is laid out."""

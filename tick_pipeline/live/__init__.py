@@ -1,0 +1,1 @@
+"""Several commands as one: their processes, watched, restarted, and ended together."""
