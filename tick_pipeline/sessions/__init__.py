@@ -1,0 +1,1 @@
+"""When a market is open, and why a minute of it has no candle."""
