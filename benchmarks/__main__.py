@@ -9,7 +9,7 @@ from pathlib import Path
 
 def main(wanted: list[str]) -> None:
     """Run the named benchmarks, or all, in the order of a tick's life."""
-    order = ("producer", "landing", "ohlc", "anomalies", "stream", "orchestration")
+    order = ("producer", "landing", "ohlc", "anomalies", "stream", "orchestration", "limits")
     found = {path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py")}
     unknown = sorted(set(wanted) - found)
     if unknown:

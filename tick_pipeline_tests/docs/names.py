@@ -46,6 +46,7 @@ def setting_names() -> set[str]:
 def known_names() -> set[str]:
     """All of them, but for settings."""
     return {
+        *asset_names(),
         *dagster_names(),
         *_names_of_data(),
         *query_names(),
