@@ -19,6 +19,8 @@ MINUTES ?= 30
 PORT ?= 3000
 PROFILE ?= demo
 REGION ?=
+# Tests run in so many processes, a file in one of them.
+WORKERS ?= 2
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 12) else f"Python 3.10 or 3.11 is needed; {sys.executable} is {sys.version.split()[0]}. Name one: make PYTHON=/path/to/python3.11")'
@@ -62,7 +64,11 @@ demo: setup ## the whole pipeline once, on this machine (MINUTES=30 SCENARIO=mix
 
 .PHONY: ui
 ui: setup ## Dagster's web interface and daemon on http://127.0.0.1:3000 (PORT=), state in TICK_PIPELINE_HOME
-	DAGSTER_HOME="$$($(BIN)/python -m tick_pipeline.orchestration.instance)" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+	$(BIN)/tick-pipeline ui --port $(PORT)
+
+.PHONY: live
+live: setup ## everything at once until Ctrl-C: ticks, delivery, anomalies, Dagster with its sensors on (SCENARIO= PORT=)
+	$(BIN)/tick-pipeline live --scenario $(SCENARIO) --port $(PORT)
 
 .PHONY: produce
 produce: setup ## simulate ticks into the stream in real time (SCENARIO= DURATION=seconds)
@@ -77,8 +83,8 @@ stream-run: setup ## score the stream for anomalies in the background; end it by
 	$(BIN)/tick-pipeline anomalies start
 
 .PHONY: test
-test: setup .venv/.emulator .venv/.aws-jars .venv/.checkov ## every test but the long ones
-	$(BIN)/python -m pytest
+test: setup .venv/.emulator .venv/.aws-jars .venv/.checkov ## every test but the long ones (WORKERS=2)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: soak
 soak: setup ## the long tests: many kills, ten-minute runs

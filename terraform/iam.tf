@@ -75,9 +75,11 @@ locals {
   anomaly_paths  = [for mode in var.storage_modes : local.table_paths[mode].anomalies]
   iceberg_paths  = contains(var.storage_modes, "iceberg") ? values(local.table_paths["iceberg"]) : []
 
-  # Upkeep of the Iceberg tables by Dagster's job, where Glue's optimizers do not do it.
+  # Upkeep by Dagster's job: of the Parquet tables, which nobody else looks after, and of the Iceberg tables where
+  # Glue's optimizers do not.
   maintains_tables = var.iceberg_maintainer == "table_maintenance" && contains(var.storage_modes, "iceberg")
-  maintained_paths = local.maintains_tables ? local.iceberg_paths : []
+  parquet_paths    = contains(var.storage_modes, "parquet_projection") ? values(local.table_paths["parquet_projection"]) : []
+  maintained_paths = concat(local.maintains_tables ? local.iceberg_paths : [], local.parquet_paths)
 
   # Roles belong to the account, not to a region: the region in the name lets a copy stand in each.
   role_names = {
@@ -230,7 +232,8 @@ module "dagster_role" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat(local.lake_statements["dagster"], local.run_queries.dagster, local.put_ticks, [
+    # The stream is read for what a redrive that was killed had put.
+    Statement = concat(local.lake_statements["dagster"], local.run_queries.dagster, local.put_ticks, local.read_stream, [
       {
         Sid      = "RunJobs"
         Effect   = "Allow"

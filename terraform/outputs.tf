@@ -60,6 +60,11 @@ output "athena_workgroup" {
   value       = aws_athena_workgroup.group["jobs"].name
 }
 
+output "iceberg_maintainer" {
+  description = "Who looks after the Iceberg tables."
+  value       = var.iceberg_maintainer
+}
+
 output "sns_topic_arn" {
   description = "Where alarms and Dagster's notifications go."
   value       = aws_sns_topic.alerts.arn

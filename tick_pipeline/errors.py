@@ -83,8 +83,12 @@ class RuntimeMissingError(WorkError):
     """A jar, a JVM or another file that set-up provides is not there."""
 
 
+#: Codes of an AwsError where AWS itself said none: nobody answered, or nobody could ask.
+NOT_REACHED, NO_CREDENTIALS = "NotReached", "NoCredentials"
+
+
 class AwsError(WorkError):
-    """A call of AWS was refused, or did not come through; `code` is AWS's own, if it said one."""
+    """A call of AWS was refused, or did not come through; `code` is AWS's own, if it said one, or one of the above."""
 
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)

@@ -6,9 +6,11 @@ import re
 import time
 from datetime import datetime, timedelta, timezone
 
+US_PER_MS = 1000
 US_PER_SECOND = 1_000_000
 US_PER_MINUTE = 60 * US_PER_SECOND
 US_PER_HOUR = 60 * US_PER_MINUTE
+US_PER_DAY = 24 * US_PER_HOUR
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: Event times outside [2000, 2100) are malformed (see contracts/tick.json).
 MIN_EVENT_US = 946_684_800 * US_PER_SECOND
@@ -79,6 +81,14 @@ def format_short(us: int) -> str:
 def hour_floor(us: int) -> int:
     """Start of the UTC hour that holds the instant, in microseconds."""
     return us - us % US_PER_HOUR
+
+
+def hour_of_parts(year: str, month: str, day: str, hour: str) -> int | None:
+    """Start of the UTC hour of these digits, as a path has them, in microseconds; None for one like month 13."""
+    try:
+        return parse_instant(f"{year}-{month}-{day}T{hour}:00:00Z")
+    except ValueError:
+        return None
 
 
 def hour_ceil(us: int) -> int:

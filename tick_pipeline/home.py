@@ -28,7 +28,10 @@ _FOLDERS = (
     "anomaly_stream",
     "labels",
     "locks",
+    "report",
     "reports",
+    "logs",
+    "redrive",
     "spark",
     "dagster",
 )
@@ -85,6 +88,11 @@ class Home:
     def reports(self) -> Path:
         """One JSON report per run of a job."""
         return self.path / "reports"
+
+    @property
+    def logs(self) -> Path:
+        """What each process of the live mode says, one file each."""
+        return self.path / "logs"
 
 
 def marker_of(path: Path) -> Path:
@@ -191,11 +199,16 @@ def remove_home(path: Path) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file by a text so that a reader, or a crash, sees the old or the new one whole."""
     temporary = path.with_name(f"_{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError:
+        # What was written of it must not fill a full disk further.
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _has_state(path: Path) -> bool:

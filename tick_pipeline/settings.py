@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from tick_pipeline.errors import SettingsError
 from tick_pipeline.event_time import hour_floor, parse_instant
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 PREFIX = "TICK_PIPELINE_"
+_OF_TESTS = "TEST_"
 #: Terraform's default, too: the first year that Athena projects.
 _PARTITIONS_START_ON_AWS = "2026-01-01T00:00:00Z"
 _NEEDED_ON_AWS = (
@@ -63,6 +65,14 @@ class Settings(BaseSettings):
 
     close_after_seconds: int = Field(default=600, ge=0)
     lateness_seconds: int = Field(default=60, ge=0)
+    #: Hours of event time that table maintenance keeps, in both storage modes alike; None: all.
+    retain_hours: int | None = Field(default=None, ge=1)
+    #: Hours for which an Iceberg table can be read as it was; landing itself expires raw's snapshots sooner.
+    snapshot_keep_hours: int = Field(default=120, ge=1)
+    #: Hours of event time before now in which Parquet files are looked for that landed late.
+    late_lookback_hours: int = Field(default=72, ge=1, le=8760)
+    #: Whether Dagster's sensors and schedules run by themselves.
+    automation_running: bool = False
 
     stream_shards: int = Field(default=4, ge=1, le=256)
     stream_retention_hours: int = Field(default=24, ge=1, le=8760)
@@ -90,6 +100,11 @@ class Settings(BaseSettings):
     anomaly_price_floor: float = Field(default=1e-5, gt=0, allow_inf_nan=False)
     anomaly_volume_floor: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
 
+    #: A code of exchange-calendars, which has its sessions; `24/7` is always open.
+    calendar: str = Field(default="24/7", min_length=1)
+    #: Where people open Dagster, for the links of notifications; they have none if not given.
+    dagster_url: str | None = Field(default=None, pattern=r"^https?://")
+
     spark_master: str = Field(default="local[*]", min_length=1)
     spark_driver_memory: str = Field(default="2g", pattern=r"^[1-9][0-9]*[mgMG]$")
 
@@ -110,6 +125,8 @@ class Settings(BaseSettings):
     glue_job_anomaly_stream: str | None = None
     athena_workgroup: str | None = None
     sns_topic_arn: str | None = None
+    #: Who looks after the Iceberg tables on AWS.
+    iceberg_maintainer: Literal["table_optimizers", "table_maintenance"] = "table_optimizers"
 
     @property
     def firehoses(self) -> dict[StorageMode, str]:
@@ -223,6 +240,23 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError("; ".join(_one_line(item) for item in error.errors())) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from error
+
+
+def unknown_settings() -> list[str]:
+    """A line for each name of the environment and of .env that has the prefix and is no setting."""
+    try:
+        given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
+    except (OSError, UnicodeDecodeError):
+        return []  # load_settings tells it
+    known = [name.upper() for name in Settings.model_fields]
+    ours = {name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)}
+    lines: list[str] = []
+    for name in sorted(ours - {*known}):
+        if not name.startswith(_OF_TESTS):
+            close = get_close_matches(name, known, 1, 0.8)
+            hint = f"did you mean {PREFIX}{close[0]}?" if close else ".env.example lists all"
+            lines.append(f"{PREFIX}{name} is no setting, so it has no effect; {hint}")
+    return lines
 
 
 @contextmanager

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from tick_pipeline.event_time import as_datetime, parse_instant
+from tick_pipeline.event_time import as_datetime, hour_of_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: The Iceberg catalog's name in Spark and PyIceberg (a column of its SQLite file, so one for both).
 CATALOG = "lake"
@@ -17,6 +22,7 @@ TICKS = "ticks"
 ANOMALIES = "anomalies"
 TIMEFRAMES = {"1m": 60, "5m": 300}  # name -> seconds
 
+_MERGED = re.compile(r"merged-(\d{16})-[0-9a-f]{16}\.parquet")
 _PARTITION = re.compile(r"year=(\d{4})/month=(\d{2})/day=(\d{2})/hour=(\d{2})(?:/|$)")
 
 
@@ -99,12 +105,36 @@ def iceberg_hour_partition(us: int) -> str:
 
 
 def partition_hour(path: str) -> int | None:
-    """Start of the hour, in microseconds, that a path's partition keys name; None without keys."""
+    """Start of the hour, in microseconds, that a path's partition keys name; None where they name none."""
     match = _PARTITION.search(path)
-    if match is None:
-        return None
-    year, month, day, hour = match.groups()
-    return parse_instant(f"{year}-{month}-{day}T{hour}:00:00Z")
+    return None if match is None else hour_of_parts(*match.groups())
+
+
+def merged_name(names: Iterable[str], landed_us: int) -> str:
+    """Name of the Parquet file that upkeep makes of some files of an hour: the same for the same files.
+
+    Args:
+        names: of the files that it takes the place of.
+        landed_us: when the newest of them landed, microseconds.
+    """
+    digest = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+    return f"merged-{landed_us:016d}-{digest[:16]}.parquet"
+
+
+def is_merged(name: str) -> bool:
+    """Whether upkeep made the Parquet file of this name."""
+    return _MERGED.fullmatch(name) is not None
+
+
+def landed_instant(name: str, modified_us: int) -> int:
+    """When the newest rows of a Parquet file landed, microseconds: merging files is no landing.
+
+    Args:
+        name: of the file, without its folder.
+        modified_us: when it was written, microseconds.
+    """
+    match = _MERGED.fullmatch(name)
+    return modified_us if match is None else int(match[1])
 
 
 def iceberg_identifier(table: str, database: str = StorageMode.ICEBERG.value) -> str:

@@ -27,6 +27,12 @@ REAL_TRADES_VARIABLE = "TICK_PIPELINE_TEST_REAL_TRADES"
 _BESIDE = Path(__file__).parents[2] / "shared" / "data" / "trades_2014-09-17.csv.gz"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that all processes end together; last, what looks for secrets in all that was written."""
+    long = {item.path for item in items if item.get_closest_marker("spark")}
+    items.sort(key=lambda item: (item.path.name == "test_nothing_secret.py", item.path not in long))
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own TICK_PIPELINE_ variables must not change a test."""

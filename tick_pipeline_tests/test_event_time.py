@@ -10,9 +10,11 @@ from tick_pipeline.event_time import (
     MAX_EVENT_US,
     MIN_EVENT_US,
     US_PER_HOUR,
+    as_datetime,
     format_instant,
     hour_ceil,
     hour_floor,
+    hour_of_parts,
     hours_of,
     parse_instant,
     widen_to_hours,
@@ -59,6 +61,16 @@ def test_what_is_no_instant_is_refused_with_its_text(text: str) -> None:
 def test_an_hour_holds_its_start_and_not_its_end(us: int) -> None:
     assert hour_floor(us) <= us < hour_floor(us) + US_PER_HOUR
     assert hour_ceil(hour_floor(us)) == hour_floor(us)
+
+
+@given(us=EVENTS)
+def test_an_hour_is_known_by_the_digits_of_its_parts(us: int) -> None:
+    assert hour_of_parts(*as_datetime(us).strftime("%Y %m %d %H").split()) == hour_floor(us)
+
+
+def test_digits_that_no_calendar_has_are_no_hour() -> None:
+    assert hour_of_parts("2026", "13", "01", "00") is None
+    assert hour_of_parts("2026", "02", "29", "00") is None
 
 
 def test_a_range_is_widened_to_the_whole_hours_that_it_touches() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tick_pipeline.errors import SettingsError
-from tick_pipeline.settings import Settings, load_settings, scoring_rules
+from tick_pipeline.settings import Settings, load_settings, scoring_rules, unknown_settings
 from tick_pipeline.spark.scoring_rules import ScoringRules
 from tick_pipeline.storage import StorageMode
 from tick_pipeline_tests.aws_settings import AWS_SETTINGS
@@ -128,3 +128,18 @@ def test_the_example_file_names_every_setting_with_its_default() -> None:
 def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICK_PIPELINE_HOME", "")
     assert load_settings().home == Path(".tick_pipeline")
+
+
+def test_a_name_that_is_no_setting_is_told_with_the_closest_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of tests some have the prefix, too."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("TICK_PIPELINE_STREAM_SHARD=2\nOTHER=1\n")
+    monkeypatch.setenv("TICK_PIPELINE_XYZ", "1")
+    monkeypatch.setenv("TICK_PIPELINE_HOME", str(tmp_path))
+    monkeypatch.setenv("TICK_PIPELINE_TEST_REAL_TRADES", "trades.csv")
+    assert unknown_settings() == [
+        "TICK_PIPELINE_STREAM_SHARD is no setting, so it has no effect; did you mean TICK_PIPELINE_STREAM_SHARDS?",
+        "TICK_PIPELINE_XYZ is no setting, so it has no effect; .env.example lists all",
+    ]

@@ -28,6 +28,13 @@ def deliver(
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on until Ctrl-C, a flush every BUFFER_SECONDS.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="From the stream's oldest record: what raw lost comes back; `ticks` counts the rest once.",
+        ),
+    ] = False,
     storage_mode: StorageModeOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,6 +63,7 @@ def deliver(
             stream,
             modes=modes,
             follow=follow,
+            again=again,
             on_progress=on_progress,
             stop=stop,
         )

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tick_pipeline.cli.demo_result import CheckOutcome, DemoResult, show_demo
-from tick_pipeline.cli.options import AsJson, local_home, local_settings, local_stream
+from tick_pipeline.cli.options import (
+    AsJson,
+    deployment_of,
+    local_home,
+    local_settings,
+    local_stream,
+)
 from tick_pipeline.cli.output import progress_bar, say, show_json
 from tick_pipeline.cli.signals import stop_on_signals
 from tick_pipeline.errors import InputError, WorkError
@@ -17,6 +23,8 @@ from tick_pipeline.event_time import US_PER_MINUTE, format_short, now_us, widen_
 from tick_pipeline.settings import load_settings, settings_in_environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import dagster as dg
 
     from tick_pipeline.evaluation.matching import Matching
@@ -32,6 +40,7 @@ def demo(
 ) -> None:
     """Simulate, land, make candles, find anomalies, by stream and by batch, and check it all, here."""
     from tick_pipeline.producer.simulate import SimulationRequest
+    from tick_pipeline.spark.locks import exclusive
 
     settings = local_settings("demo", instead="it runs on this machine, with that set to local")
     request = SimulationRequest(
@@ -46,7 +55,8 @@ def demo(
             f"--minutes {minutes:g} begins before {format_short(home.partitions_start_us)}, the first "
             "hour of this HOME's partitions; take fewer, or set TICK_PIPELINE_PARTITIONS_START"
         )
-    result = _run(request, home, settings)
+    with exclusive(home.locks / "demo.lock", what=f"the demo of {home.path}", wait_seconds=0):
+        result = _run(request, home, settings)
     if as_json:
         show_json(result)
     else:
@@ -64,7 +74,7 @@ def _run(request: SimulationRequest, home: Home, settings: Settings) -> DemoResu
 
     stream = local_stream(home, settings)
     clock = _Clock()
-    with stop_on_signals() as stop, progress_bar("1/4 ticks into the stream") as bar:
+    with stop_on_signals() as stop, progress_bar("1/5 ticks into the stream") as bar:
         produced = run_simulation(
             stream,
             request,
@@ -79,15 +89,17 @@ def _run(request: SimulationRequest, home: Home, settings: Settings) -> DemoResu
     sizes = {**tick_sizes(request.symbols), **settings.anomaly_tick_sizes}
     texts = ",".join(f"{symbol}={size!r}" for symbol, size in sizes.items())
     with settings_in_environment(anomaly_tick_sizes=texts):
-        with progress_bar("2/4 both raw tables, candles by Spark, checks: the job ohlc_batch"):
+        with progress_bar("2/5 both raw tables, candles by Spark, checks: the job ohlc_batch"):
             candles = _run_hours("ohlc_batch", home, settings, produced)
         clock.lap("ohlc_batch")
-        with progress_bar("3/4 anomalies from the stream, by Spark Structured Streaming"):
+        with progress_bar("3/5 anomalies from the stream, by Spark Structured Streaming"):
             streamed = _drain(home)
         clock.lap("stream")
-        with progress_bar("4/4 the same by batch, compared and checked: the job anomaly_batch"):
+        with progress_bar("4/5 the same by batch, compared and checked: the job anomaly_batch"):
             anomalies = _run_hours("anomaly_batch", home, settings, produced)
         clock.lap("anomaly_batch")
+    page = _write_report(settings)
+    clock.lap("report")
     checks = [*_checks(candles), *_checks(anomalies)]
     matching = _match(home, settings, produced)
     return DemoResult(
@@ -102,6 +114,7 @@ def _run(request: SimulationRequest, home: Home, settings: Settings) -> DemoResu
         streamed=streamed,
         injected=matching.outcomes,
         false_alerts=matching.false_alerts,
+        report=page,
         run_ids={"ohlc_batch": candles.run_id, "anomaly_batch": anomalies.run_id},
         seconds=clock.laps,
     )
@@ -127,6 +140,19 @@ def _drain(home: Home) -> dict[str, int]:
             raise KeyboardInterrupt
     stream.stop()
     return progress.written
+
+
+def _write_report(settings: Settings) -> Path | None:
+    """The page that compares the storage modes; none where one is switched off."""
+    from tick_pipeline.cli.report import write_report
+    from tick_pipeline.report.make import default_page
+
+    if len(settings.storage_modes) == 1:
+        return None
+    page = default_page(settings)
+    with progress_bar("5/5 the report that compares both storage modes"):
+        write_report(deployment_of(settings), settings, page)
+    return page
 
 
 def _match(home: Home, settings: Settings, produced: SimulationSummary) -> Matching:

@@ -10,6 +10,8 @@ from tick_pipeline.cli.output import say, show, show_table
 from tick_pipeline.event_time import format_short
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tick_pipeline.evaluation.matching import EventOutcome
     from tick_pipeline.producer.simulate import SimulationSummary
     from tick_pipeline.settings import Settings
@@ -37,6 +39,7 @@ class DemoResult:
         streamed: storage mode -> anomalies that the streaming job added.
         injected: every event that the simulator injected, and whether it was found.
         false_alerts: anomalies of the window that belong to no injected event.
+        report: the page that compares the storage modes; None where one mode is switched off.
         run_ids: job -> Dagster's run.
         seconds: wall time of each step.
     """
@@ -48,6 +51,7 @@ class DemoResult:
     streamed: dict[str, int]
     injected: list[EventOutcome]
     false_alerts: int
+    report: Path | None
     run_ids: dict[str, str]
     seconds: dict[str, float]
 
@@ -79,12 +83,15 @@ def show_demo(result: DemoResult, settings: Settings) -> None:
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())
     show(f"{sum(result.seconds.values()):.1f} s: {steps}")
     count = Counter(check.outcome for check in result.checks)
-    show(f"checks: {count['ok']} ok, {count['warn']} warnings, {count['error']} errors")
+    errors = "1 error" if count["error"] == 1 else f"{count['error']} errors"
+    show(f"checks: {count['ok']} ok, {count['warn']} warnings, {errors}")
     for check in result.checks:
         if check.outcome != "ok":
             show(f"  {check.outcome}: {check.check} of {check.asset}: {check.description}")
     show("invalid, duplicates, candles and anomalies are those of the whole hours of the window")
     _show_injected(result)
+    if result.report is not None:
+        show(f"report: {result.report}")
     say(f"everything that was injected: {produced.labels}")
     say("what to look at next:")
     say("  make ui     the same in Dagster: lineage, checks, this run")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tick_pipeline.home import Home
+    from tick_pipeline.landing.read_marks import Mark
+    from tick_pipeline.resources.deployments import Deployment
     from tick_pipeline.spark.report import JobReport
 
 StartOption = Annotated[str, typer.Option(help="ISO 8601, UTC; widened to whole hours.")]
@@ -84,6 +86,16 @@ def say_where_partitions_begin(home: Home, start_us: int) -> None:
         )
 
 
+def raw_marks(deployment: Deployment, hours: Hours) -> dict[StorageMode, Mark]:
+    """What a job that begins now can read of each mode's raw; see resources/landed.py.
+
+    Raises:
+        AwsError: the catalog could not be read.
+    """
+    landed_files = deployment.landed_files()
+    return {mode: landed_files.mark(mode) for mode in hours.storage_modes}
+
+
 def rows_of_reading(reports: Sequence[JobReport]) -> list[tuple[Any, ...]]:
     """What runs of a job read, side by side, for people."""
     return [
@@ -113,3 +125,12 @@ def _check_read_mode(
     for mode in modes:
         if mode is not source:
             say(f"{made} of {mode} are made from {source}.raw")
+
+
+def say_next(reports: Sequence[JobReport], query: str) -> None:
+    """The query that shows what was made; where nothing was read, how to find hours that hold something."""
+    if any(report.rows for report in reports):
+        say(f"next: tick-pipeline query --file {query}")
+    else:
+        sql = f"select max(event_at) as newest from {reports[0].storage_mode}.ticks"  # noqa: S608  (a closed set of names)
+        say(f'raw has no ticks in these hours; the newest: tick-pipeline query "{sql}"')

@@ -13,18 +13,28 @@ from typer.exceptions import TyperException
 
 from tick_pipeline import __version__
 from tick_pipeline.cli import (
+    capacity,
     contracts,
+    cost,
     deliver,
     demo,
+    doctor,
+    lab,
+    live,
+    maintain,
     ohlc,
     produce,
     query,
+    redrive,
     replay,
+    report,
     reset,
     status,
+    ui,
 )
 from tick_pipeline.cli.anomalies import app as anomalies
 from tick_pipeline.errors import TickPipelineError
+from tick_pipeline.settings import unknown_settings
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -42,9 +52,18 @@ app.command("deliver")(deliver.deliver)
 app.command("ohlc")(ohlc.ohlc)
 app.command("query")(query.query)
 app.command("status")(status.status)
+app.command("live")(live.live)
+app.command("ui")(ui.ui)
+app.command("doctor")(doctor.doctor)
+app.command("redrive")(redrive.redrive)
+app.command("report")(report.report)
 app.command("reset")(reset.reset)
+app.command("capacity")(capacity.capacity)
+app.command("cost")(cost.cost)
 app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(contracts.app, name="contracts")
+app.add_typer(lab.app, name="lab")
+app.add_typer(maintain.app, name="maintain")
 
 
 @app.callback(invoke_without_command=True)
@@ -71,6 +90,8 @@ def run(arguments: list[str]) -> int:
     Returns:
         0 done; 1 the work failed; 2 bad usage or input; 130 interrupted.
     """
+    for line in unknown_settings():
+        _complain(line, 0)
     try:
         code = int(app(arguments, prog_name="tick-pipeline", standalone_mode=False) or 0)
         sys.stdout.flush()

@@ -11,11 +11,13 @@ from tick_pipeline.cli.hours import (
     LoadOption,
     StartOption,
     asked_hours,
+    raw_marks,
     rows_of_reading,
+    say_next,
     say_where_partitions_begin,
 )
 from tick_pipeline.cli.options import AsJson, StorageModeOption, deployment_of
-from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
+from tick_pipeline.cli.output import progress_bar, show_json, show_table
 from tick_pipeline.errors import InputError
 from tick_pipeline.settings import load_settings
 from tick_pipeline.storage import TIMEFRAMES
@@ -43,14 +45,15 @@ def ohlc(
     request = OhlcRequest(*hours, timeframes=parse_timeframes(timeframes))
     deployment = deployment_of(settings)
     say_where_partitions_begin(deployment.home, hours.start_us)
+    marks = raw_marks(deployment, hours)
     with progress_bar("candles by Spark"):
         reports = deployment.spark_jobs().run_ohlc(request)
-    report_candles(deployment.home, settings, reports)
+    report_candles(deployment.home, settings, reports, marks)
     if as_json:
         show_json(reports)
         return
     show_table(("what", *(report.storage_mode for report in reports)), report_rows(reports))
-    say("next: tick-pipeline query --file latest_candles")
+    say_next(reports, "latest_candles")
 
 
 def parse_timeframes(text: str) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ import json
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from datetime import date
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +42,7 @@ def show(text: str) -> None:
 
 
 def show_json(document: Any) -> None:
-    """The result as one JSON document, on stdout; dataclasses, enums and paths are plain values."""
+    """The result as one JSON document, on stdout; dataclasses, enums, paths, dates and decimals are plain values."""
     print(json.dumps(document, default=plain, indent=2, allow_nan=False))  # noqa: T201
 
 
@@ -56,6 +58,10 @@ def plain(value: Any) -> Any:
         return value.value
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, date):
+        return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tick_pipeline.cli.options import deployment_of
+from tick_pipeline.cli.options import deployment_of, instant
 from tick_pipeline.cli.output import human_bytes, say, show_json, show_table
 from tick_pipeline.errors import InputError, QueryError
 from tick_pipeline.settings import load_settings
@@ -52,6 +52,10 @@ def query(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Tell partitions, files and bytes; run nothing.")
     ] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Read Iceberg's tables as they were then; ISO 8601, UTC."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Query iceberg.ticks, parquet_projection.aggregated_1m and their sisters."""
@@ -62,11 +66,20 @@ def query(
     engine = deployment_of(load_settings()).query_engine()
     parameters = dict(_parameter(text) for text in param or [])
     form = Format.JSON if as_json else output_format
+    as_of_us = None if as_of is None else instant(as_of, "--as-of")
     if estimate:
-        found = engine.estimate_file(file, parameters) if file else engine.estimate(sql or "")
+        found = (
+            engine.estimate_file(file, parameters, as_of_us=as_of_us)
+            if file
+            else engine.estimate(sql or "", as_of_us=as_of_us)
+        )
         _show_estimate(found, form)
         return
-    result = engine.run_file(file, parameters) if file else engine.run(sql or "")
+    result = (
+        engine.run_file(file, parameters, as_of_us=as_of_us)
+        if file
+        else engine.run(sql or "", as_of_us=as_of_us)
+    )
     _write(result.table, form)
 
 

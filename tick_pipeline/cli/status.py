@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from tick_pipeline.cli.dashboard.layout import TWO_COLUMNS, draw
+from tick_pipeline.cli.dashboard.looker import Looker
+from tick_pipeline.cli.dashboard.screen import Screen, can_draw
 from tick_pipeline.cli.options import AsJson, deployment_of
 from tick_pipeline.cli.output import human_bytes, show, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
@@ -17,8 +20,6 @@ from tick_pipeline.settings import load_settings
 from tick_pipeline.storage import TABLES, StorageMode, error_root
 
 if TYPE_CHECKING:
-    from threading import Event
-
     from tick_pipeline.resources.deployments import Deployment
     from tick_pipeline.resources.landing import DeliveryPosition
     from tick_pipeline.resources.table_stats import TableStats
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tick_pipeline.stream.port import Shard
     from tick_pipeline.stream.status import StreamStatus
 
-WATCH_SECONDS = 2.0
+_REFRESH_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ class Status:
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="A dashboard until Ctrl-C: rates, lags, candles, alerts."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the stream, how far each delivery is behind, and what each table holds."""
@@ -65,23 +69,29 @@ def status(
         raise InputError("--watch and --json do not go together: call status --json again instead")
     settings = load_settings()
     deployment = deployment_of(settings)
+    if watch:
+        _watch(deployment, settings)
+        return
+    current = collect(deployment, settings)
+    if as_json:
+        show_json(current)
+    else:
+        _show(current)
+
+
+def _watch(deployment: Deployment, settings: Settings) -> None:
+    """The dashboard: in place on a terminal that can, else one after the other."""
+    looker, console = Looker(deployment, settings), Console(highlight=False)
     with stop_on_signals() as stop:
-        _look(deployment, settings, watch=watch, as_json=as_json, stop=stop)
-
-
-def _look(
-    deployment: Deployment, settings: Settings, *, watch: bool, as_json: bool, stop: Event
-) -> None:
-    while True:
-        current = collect(deployment, settings)
-        if watch:
-            Console().clear()
-        if as_json:
-            show_json(current)
-        else:
-            _show(current)
-        if not watch or stop.wait(WATCH_SECONDS):
+        if can_draw(console):
+            with Screen(looker, console, deployment.look_seconds) as screen:
+                while not stop.wait(_REFRESH_SECONDS):
+                    screen.refresh()
             return
+        while not stop.is_set():
+            plain = Console(highlight=False, width=max(TWO_COLUMNS, console.width))
+            plain.print(draw(looker.look(), now_us(), width=plain.width, height=None))
+            stop.wait(deployment.look_seconds)
 
 
 def collect(deployment: Deployment, settings: Settings) -> Status:

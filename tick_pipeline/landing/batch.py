@@ -35,6 +35,10 @@ class ConsumedStream(Stream, Protocol):
         """Make the stream keep what this consumer has not read."""
         ...
 
+    def unregister(self, consumer: str) -> None:
+        """Forget how far a consumer has come."""
+        ...
+
     def commit(self, consumer: str, positions: Mapping[str, str]) -> None:
         """Note how far a consumer has come."""
         ...

@@ -27,6 +27,7 @@ from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -53,6 +54,7 @@ def deliver(
     *,
     modes: Sequence[StorageMode],
     follow: bool = False,
+    again: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Event | None = None,
 ) -> dict[StorageMode, DeliverySummary]:
@@ -64,6 +66,8 @@ def deliver(
         stream: from which.
         modes: which raw tables.
         follow: go on with what arrives until `stop` is set; else end with what is there at the call.
+        again: begin at the stream's oldest record, whatever has landed: rows that are still there come
+            twice in raw, and once in `ticks`.
         on_progress: called after each flush.
         stop: ends the delivery after the flush under way; what is buffered is flushed first.
 
@@ -82,7 +86,7 @@ def deliver(
             waited = time.monotonic() - started
             leases.enter_context(
                 exclusive(
-                    home.locks / f"deliver-{mode}.lock",
+                    delivery_lock(home, mode),
                     what=f"the delivery of {mode}",
                     wait_seconds=max(0.0, LEASE_WAIT_SECONDS - waited),
                 )
@@ -91,10 +95,17 @@ def deliver(
             home, settings, stream, modes=modes, on_progress=on_progress, stop=stop or Event()
         ) as delivery:
             delivery.recover()
+            if again:
+                delivery.rewind()
             ends = None if follow else _ends(stream)
             delivery.catch_up()
             delivery.drain(ends)
         return delivery.finish(time.monotonic() - started)
+
+
+def delivery_lock(home: Home, mode: StorageMode) -> Path:
+    """The lease: whoever delivers to the mode holds the lock of this file."""
+    return home.locks / f"deliver-{mode}.lock"
 
 
 class _Delivery:
@@ -140,6 +151,13 @@ class _Delivery:
         """Do again what an earlier delivery had planned when it was killed."""
         for mode, sink in list(self._sinks.items()):
             self._guard(mode, lambda mode=mode, sink=sink: self._recover(mode, sink))
+
+    def rewind(self) -> None:
+        """Let each mode begin anew; meanwhile the stream keeps what it holds."""
+        for mode, sink in list(self._sinks.items()):
+            self._stream.unregister(mode.value)
+            self._stream.register(mode.value)
+            self._guard(mode, sink.rewind)
 
     def catch_up(self) -> None:
         """Bring each mode to where the foremost is, so that from there on one reading serves all."""

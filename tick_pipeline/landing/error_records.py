@@ -2,7 +2,7 @@
 
 One object is lines of JSON. The members are Firehose's for the error type: format conversion says
 `lastErrorCode` and `sequenceNumber`, the others `errorCode`. `shardId`, and `sequenceNumber` where
-Firehose has none, are ours: with them a record can be found in the stream and redriven once.
+Firehose has none, are ours: with them a record can be found in the stream.
 Source: https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html
 and https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-failure-handling.html
 A Firehose that compresses what it writes (https://docs.aws.amazon.com/firehose/latest/APIReference/API_S3DestinationConfiguration.html)
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tick_pipeline.event_time import US_PER_HOUR, as_datetime, parse_instant
+from tick_pipeline.event_time import US_PER_HOUR, as_datetime, hour_of_parts
 from tick_pipeline.landing.error_store import Arrivals
 from tick_pipeline.landing.raw_files import publish
 from tick_pipeline.storage import ErrorType, error_location
@@ -189,13 +189,7 @@ def _error_type(path: str) -> str:
 
 def _arrival_of_path(path: str) -> int | None:
     match = _ARRIVAL_HOUR.search(path)
-    if match is None:
-        return None
-    year, month, day, hour = match.groups()
-    try:
-        return parse_instant(f"{year}-{month}-{day}T{hour}:00:00Z")
-    except ValueError:
-        return None
+    return None if match is None else hour_of_parts(*match.groups())
 
 
 def _first(members: dict[str, Any], names: Sequence[str]) -> str | None:

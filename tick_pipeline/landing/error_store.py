@@ -84,7 +84,7 @@ class ErrorStore(Protocol):
         ...
 
     def read(self, mode: StorageMode, arrivals: Arrivals) -> Iterator[ErrorObject]:
-        """Those objects with their bytes; one that was redriven since it was listed is left out.
+        """Those objects with their bytes; one that expired since it was listed is left out.
 
         Raises:
             OSError: a folder cannot be listed.
@@ -134,7 +134,7 @@ def _walk(folder: Path, root: Path, arrivals: Arrivals) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())
     except FileNotFoundError:
-        return  # no error yet, or redriven since its parent was listed
+        return  # no error yet, or gone since its parent was listed
     for path in entries:
         if path.is_dir():
             if arrivals.may_hold(f"{path.relative_to(root).as_posix()}/"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,15 +10,22 @@ from typing import TYPE_CHECKING
 from tick_pipeline.event_time import US_PER_HOUR
 from tick_pipeline.landing.error_records import UNREADABLE, ErrorRecord, read_errors
 from tick_pipeline.landing.error_store import Arrivals
+from tick_pipeline.landing.redrive_records import identity_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from tick_pipeline.landing.error_store import ErrorStore
     from tick_pipeline.storage import StorageMode
+
+#: So many records, which take some 10 MB, are told from their copies; beyond, each counts.
+MOST_KNOWN = 100_000
+_IDENTITY_BYTES = 16
 
 
 @dataclass(frozen=True)
 class ErrorSummary:
-    """The error records of one mode that arrived at an instant or later.
+    """The error records of one mode that arrived at an instant or later, and were not redriven.
 
     Attributes:
         count: how many; a line that is no error record counts, too, and so does an object that
@@ -31,6 +39,9 @@ class ErrorSummary:
         objects: objects that hold them.
         unreadable: path below the mode's error root -> why a line of it, or all of it, could not be
             read, or when it arrived is not known.
+        redriven: those that were; in no other figure.
+        copies: of a record that counts already, as `deliver --again` writes them, and a Firehose at times;
+            in no other figure.
     """
 
     count: int
@@ -40,10 +51,17 @@ class ErrorSummary:
     oldest_us: int | None
     objects: int
     unreadable: dict[str, str]
+    redriven: int = 0
+    copies: int = 0
 
 
 def recent_errors(
-    store: ErrorStore, mode: StorageMode, since_us: int, until_us: int | None = None
+    store: ErrorStore,
+    mode: StorageMode,
+    since_us: int,
+    until_us: int | None = None,
+    *,
+    redriven: Collection[str] = (),
 ) -> ErrorSummary:
     """Sum up a mode's error records that arrived at `since_us` or later, and before `until_us`.
 
@@ -54,17 +72,33 @@ def recent_errors(
         mode: whose error prefix.
         since_us: arrival of the first that counts, microseconds.
         until_us: arrival of the first later one that does not; None for no end.
+        redriven: identities of records that were redriven.
 
     Raises:
         OSError: a folder cannot be listed.
         AwsError: the bucket cannot be listed, or does not answer.
     """
-    arrivals = Arrivals(since_us, until_us)
     tally = _Tally()
-    for record in read_errors(store, mode, arrivals):
-        if _is_of(record, arrivals):
+    for record in arrived_errors(store, mode, Arrivals(since_us, until_us)):
+        if tally.knows(record):
+            tally.copies += 1
+        elif redriven and identity_of(record.data) in redriven:
+            tally.redriven += 1
+        else:
             tally.add(record)
     return tally.summary()
+
+
+def arrived_errors(
+    store: ErrorStore, mode: StorageMode, arrivals: Arrivals
+) -> Iterator[ErrorRecord]:
+    """A mode's error records of a range of arrival, and those that do not say when they arrived.
+
+    Raises:
+        OSError: a folder cannot be listed.
+        AwsError: the bucket cannot be listed, or does not answer.
+    """
+    return (record for record in read_errors(store, mode, arrivals) if _is_of(record, arrivals))
 
 
 @dataclass
@@ -77,6 +111,22 @@ class _Tally:
     arrivals: tuple[int, int] | None = None
     paths: set[str] = field(default_factory=set[str])
     unreadable: dict[str, str] = field(default_factory=dict[str, str])
+    redriven: int = 0
+    copies: int = 0
+    known: set[bytes] = field(default_factory=set[bytes])
+
+    def knows(self, record: ErrorRecord) -> bool:
+        """Whether it is a copy; what does not say its place in the stream is none, nor what comes after too many."""
+        if record.sequence_number is None:
+            return False
+        place = f"{record.shard_id} {record.sequence_number} ".encode()
+        # Records that a producer put together share their number.
+        identity = hashlib.blake2b(place + record.data, digest_size=_IDENTITY_BYTES).digest()
+        if identity in self.known:
+            return True
+        if len(self.known) < MOST_KNOWN:
+            self.known.add(identity)
+        return False
 
     def add(self, record: ErrorRecord) -> None:
         self.codes[record.code] += 1
@@ -106,6 +156,8 @@ class _Tally:
             oldest_us=oldest_us,
             objects=len(self.paths),
             unreadable=self.unreadable,
+            redriven=self.redriven,
+            copies=self.copies,
         )
 
 

@@ -15,9 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from tick_pipeline.errors import LandingError
 from tick_pipeline.event_time import US_PER_HOUR, now_us
 from tick_pipeline.landing.checkpoint import Checkpoint, parse_checkpoint
+from tick_pipeline.landing.read_marks import ReadMarks
 from tick_pipeline.landing.sink import RawSink
-from tick_pipeline.landing.snapshots import expire_snapshots
+from tick_pipeline.landing.snapshots import expire_snapshots, oldest_unread_us
 from tick_pipeline.resources.iceberg import open_catalog
+from tick_pipeline.resources.iceberg_rewrite import retried
 from tick_pipeline.storage import (
     RAW,
     ErrorType,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 CHECKPOINT_PROPERTY = "tick-pipeline.landing.checkpoint"
 #: History that landing keeps, so that what was appended can be asked for by snapshot.
 KEEP_SNAPSHOTS_HOURS = 2
+#: For a reader of what landed that has not looked; each snapshot costs a commit a millisecond, so not for ever.
+KEEP_UNREAD_HOURS = 24
 # The catalog's file and the metadata's folder; a lost race was retried by PyIceberg before.
 _COMMIT_ERRORS = (CommitFailedException, NoSuchTableError, SQLAlchemyError, OSError)
 
@@ -55,6 +59,7 @@ class IcebergSink(RawSink):
                 f"{home.catalog} has no table {iceberg_identifier(RAW)}; restore the file, or begin "
                 "anew with `tick-pipeline reset`"
             ) from error
+        self._read_marks = ReadMarks(home)
         super().__init__(home, settings)
 
     def close(self) -> None:
@@ -75,16 +80,24 @@ class IcebergSink(RawSink):
     def _commit(self, paths: list[Path], done: Checkpoint) -> None:
         checkpoint = {CHECKPOINT_PROPERTY: done.to_json()}
         try:
+            if not paths:
+                # PyIceberg tries commits of snapshots again, others not.
+                retried(
+                    self._table,
+                    lambda: (
+                        self._table.transaction().set_properties(checkpoint).commit_transaction()
+                    ),
+                )
+                return
             self._table.refresh()
             with self._table.transaction() as transaction:
                 transaction.set_properties(checkpoint)
-                if paths:
-                    transaction.add_files(
-                        [f"file://{path}" for path in paths],
-                        snapshot_properties=checkpoint,
-                        # The names are of this flush alone; looking them up would read every manifest.
-                        check_duplicate_files=False,
-                    )
+                transaction.add_files(
+                    [f"file://{path}" for path in paths],
+                    snapshot_properties=checkpoint,
+                    # The names are of this flush alone; looking them up would read every manifest.
+                    check_duplicate_files=False,
+                )
         except _COMMIT_ERRORS as error:
             raise LandingError(
                 f"{iceberg_identifier(RAW)} did not take flush {done.flush}: {error}; deliver again"
@@ -99,7 +112,11 @@ class IcebergSink(RawSink):
 
     def _expire(self) -> None:
         """Once an hour has passed beyond what is kept, drop that hour's snapshots and their lists."""
-        before_us = now_us() - KEEP_SNAPSHOTS_HOURS * US_PER_HOUR
+        now = now_us()
+        before_us = now - KEEP_SNAPSHOTS_HOURS * US_PER_HOUR
+        unread_us = oldest_unread_us(self._table, self._read_marks.smallest(self.mode))
+        if unread_us is not None:
+            before_us = min(before_us, max(unread_us, now - KEEP_UNREAD_HOURS * US_PER_HOUR))
         oldest_ms = min((s.timestamp_ms for s in self._table.metadata.snapshots), default=None)
         if oldest_ms is not None and oldest_ms * 1000 < before_us - US_PER_HOUR:
             expire_snapshots(self._table, before_us)

@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
     from tick_pipeline.settings import Settings
 
-# DELTA on texts would cost Iceberg's readers their vectorised path.
-_ENCODINGS: dict[str, Any] = {
-    "use_dictionary": ["source", "symbol"],
-    "column_encoding": dict.fromkeys(("sequence", "event_ts", "sent_ts"), "DELTA_BINARY_PACKED"),
-}
-
 
 def sort_rows(rows: pa.Table, order: str) -> pa.Table:
     """Rows by event hour and, within it, as the setting `parquet_sort` says; equal ones stay in order."""
@@ -78,10 +72,32 @@ def write_raw_file(
         rows.replace_schema_metadata(metadata),
         temporary,
         row_group_size=settings.parquet_row_group_rows,
-        **_ENCODINGS,
-        **_compression(settings),
+        **parquet_layout(rows.schema, settings),
     )
     return publish(temporary, path)
+
+
+def parquet_layout(schema: pa.Schema, settings: Settings) -> dict[str, Any]:
+    """How a table's columns are encoded and compressed, as options of pyarrow's writer.
+
+    Texts that tell an event or its time from every other have no dictionary. DELTA on texts would cost
+    Iceberg's readers their vectorised path.
+    """
+    integers = [
+        field.name
+        for field in schema
+        if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)
+    ]
+    repeating = [
+        field.name
+        for field in schema
+        if pa.types.is_string(field.type) and not field.name.startswith("event_")
+    ]
+    return {
+        "use_dictionary": repeating,
+        "column_encoding": dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
+        **_compression(settings),
+    }
 
 
 def publish(temporary: Path, path: Path) -> int:

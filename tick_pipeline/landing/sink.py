@@ -84,6 +84,17 @@ class RawSink(ABC):
         self.checkpoint, self.pending = done, None
         return Written(len(paths), error_objects, size_bytes + error_bytes)
 
+    def rewind(self) -> None:
+        """Begin again at the stream's oldest record; flushes go on counting, so new objects have new names.
+
+        Raises:
+            LandingError: the table could not take it.
+        """
+        begun = Checkpoint(self.checkpoint.flush)
+        self._commit([], begun)
+        self._file.write(begun)
+        self.checkpoint = begun
+
     @abstractmethod
     def close(self) -> None:
         """Let go of what the sink holds open."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
-from tick_pipeline.event_time import as_datetime
+from tick_pipeline.event_time import US_PER_MS
+from tick_pipeline.resources.iceberg_expiry import expire, read_settled
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -28,15 +30,39 @@ def expire_snapshots(table: Table, before_us: int) -> int:
 
     Returns:
         How many snapshots were dropped.
+
+    Raises:
+        BusyError: other writers were faster, time and again.
+        WorkError: a file of the metadata is not there.
     """
     before = len(table.metadata.snapshots)
-    table.maintenance.expire_snapshots().older_than(as_datetime(before_us)).commit()
-    needed = _needed_files(table)
+    expire(table, before_us)
+    needed = read_settled(table, lambda: _needed_files(table))
     # In this order a kill in between leaves files that nothing needs, never a need without its file.
     for path in Path(urlparse(table.location()).path, "metadata").iterdir():
-        if path.name not in needed and path.stat().st_mtime_ns < before_us * _NS_PER_US:
-            path.unlink(missing_ok=True)
+        # Upkeep, and each of its commits, removes files here, too.
+        with suppress(FileNotFoundError):
+            if path.name not in needed and path.stat().st_mtime_ns < before_us * _NS_PER_US:
+                path.unlink()
     return before - len(table.metadata.snapshots)
+
+
+def oldest_unread_us(table: Table, mark: int | None) -> int | None:
+    """When the oldest snapshot was made that a reader of what lands has not read, microseconds.
+
+    Args:
+        table: raw.
+        mark: how far the last of its readers is, see `landing.read_marks`; None where there is none.
+
+    Returns:
+        None where nothing is unread.
+    """
+    unread = [
+        snapshot.timestamp_ms
+        for snapshot in table.metadata.snapshots
+        if mark is not None and (snapshot.sequence_number or 0) > mark
+    ]
+    return min(unread) * US_PER_MS if unread else None
 
 
 def _needed_files(table: Table) -> set[str]:

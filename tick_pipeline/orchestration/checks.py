@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from tick_pipeline.orchestration.metadata import DIFFERING, GONE, record_table
-from tick_pipeline.orchestration.tables import OHLC_TABLES, asset_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tick_pipeline.orchestration.partitions import Window
     from tick_pipeline.resources.query_engine import QueryResult
-    from tick_pipeline.storage import StorageMode
 
-#: By then the hour before has landed and been aggregated.
-_DEADLINE_CRON = "30 * * * *"
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 
@@ -96,8 +91,8 @@ def replaced_differing(
     return dg.AssetCheckResult(
         passed=not differing,
         severity=WARN,
-        description=f"{differing} rows of the stream were not the batch run's, {gone} of them no "
-        "anomalies: late ticks, which only the batch run sees, change the baselines after them"
+        description=f"the batch run found other figures for {differing} anomalies of the stream, and {gone} of "
+        "them no anomalies: late ticks, which only it sees, change the baselines after them"
         if differing
         else None,
         metadata={
@@ -107,18 +102,3 @@ def replaced_differing(
             GONE: gone,
         },
     )
-
-
-def freshness_checks(modes: tuple[StorageMode, ...]) -> list[dg.AssetChecksDefinition]:
-    """The hour before the current one is materialized by half past."""
-    with warnings.catch_warnings():
-        # Its successor, FreshnessPolicy, looks at the last materialization of any hour: a backfill
-        # of an old one turns it green.
-        warnings.simplefilter("ignore", dg.SupersessionWarning)
-        return list(
-            dg.build_time_partition_freshness_checks(
-                assets=[asset_key(mode, table) for mode in modes for table in OHLC_TABLES],
-                deadline_cron=_DEADLINE_CRON,
-                timezone="UTC",
-            )
-        )

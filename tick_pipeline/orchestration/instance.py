@@ -1,18 +1,11 @@
-"""Dagster's state, in HOME if DAGSTER_HOME says nothing else, which the web interface and the command line share.
-
-`python -m tick_pipeline.orchestration.instance` prepares it and prints its folder (for DAGSTER_HOME).
-"""
+"""Dagster's state, in HOME if DAGSTER_HOME says nothing else, which the web interface and the command line share."""
 
 from __future__ import annotations
 
-import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from tick_pipeline.errors import TickPipelineError
 from tick_pipeline.home import write_atomically
-from tick_pipeline.resources.local import open_home
-from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,16 +32,3 @@ def open_instance(home: Home, settings: Settings) -> dg.DagsterInstance:
     import dagster as dg  # noqa: PLC0415  (takes two seconds, which printing a folder need not)
 
     return dg.DagsterInstance.from_config(str(prepare_instance(home, settings)))
-
-
-def main() -> None:
-    """Print the folder, prepared."""
-    try:
-        settings = load_settings()
-        print(prepare_instance(open_home(settings), settings))  # noqa: T201
-    except TickPipelineError as error:
-        sys.exit(f"tick-pipeline: {error}")
-
-
-if __name__ == "__main__":
-    main()

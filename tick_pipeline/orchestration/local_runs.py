@@ -30,6 +30,7 @@ def run_job(instance: dg.DagsterInstance, name: str, window: Window) -> dg.Execu
         window: hours that are partitions.
     """
     from tick_pipeline.definitions import defs  # noqa: PLC0415  (loads every definition)
+    from tick_pipeline.orchestration.run_launcher import PROCESS_TAG, this_process  # noqa: PLC0415
 
     job = defs().resolve_job_def(name)
     return job.execute_in_process(
@@ -38,6 +39,7 @@ def run_job(instance: dg.DagsterInstance, name: str, window: Window) -> dg.Execu
         tags={
             _RANGE_START: partition_key(window.start_us),
             _RANGE_END: partition_key(window.end_us - US_PER_HOUR),
+            PROCESS_TAG: this_process(),
         },
         raise_on_error=False,
     )

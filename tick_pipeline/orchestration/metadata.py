@@ -100,7 +100,7 @@ def candle_metadata(
         "invalid": report.invalid,
         "duplicates": report.duplicates,
         "conflicting duplicates": report.conflicting_duplicates,
-        **_effort(report),
+        **effort_metadata(report),
     }
 
 
@@ -131,7 +131,7 @@ def anomaly_metadata(
         "ticks scored": report.ticks,
         "invalid": report.invalid,
         "duplicates": report.duplicates,
-        **_effort(report),
+        **effort_metadata(report),
     }
 
 
@@ -145,7 +145,8 @@ def replacement_metadata(report: AnomalyReport) -> dict[str, int]:
     }
 
 
-def _effort(report: JobReport) -> Metadata:
+def effort_metadata(report: JobReport) -> Metadata:
+    """What a run of a Spark job read, and how long it took."""
     return {
         "read mode": report.load_data_mode,
         "files": report.files,

@@ -21,12 +21,16 @@ from tick_pipeline.home import partitions_start_of_new_home, read_home
 from tick_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from tick_pipeline.settings import Settings
 
 KEY_FORMAT = "%Y-%m-%d-%H:%M"
 _HOURS_WITHOUT_PARTITION = 24
+_PARTITION = "dagster/partition"
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,7 @@ def hourly(settings: Settings | None = None) -> dg.HourlyPartitionsDefinition:
         HomeError: HOME cannot be read.
     """
     return dg.HourlyPartitionsDefinition(
-        start_date=as_datetime(_partitions_start_us(settings or load_settings())).replace(
-            tzinfo=None
-        ),
+        start_date=as_datetime(first_hour_us(settings or load_settings())).replace(tzinfo=None),
         timezone="UTC",
         end_offset=1,
     )
@@ -93,11 +95,22 @@ def check_window(context: dg.AssetCheckExecutionContext) -> Window:
     return Window(end_us - _HOURS_WITHOUT_PARTITION * US_PER_HOUR, end_us)
 
 
-def _partitions_start_us(settings: Settings) -> int:
+def first_hour_us(settings: Settings) -> int:
+    """Start of the first partition, microseconds.
+
+    Raises:
+        HomeError: HOME cannot be read.
+    """
     if settings.partitions_start is not None:
         return parse_instant(settings.partitions_start)
     home = read_home(settings.home)
     return home.partitions_start_us if home else partitions_start_of_new_home()
+
+
+def run_hours(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """First and last partition of a run, by its tags; empty where it is about none."""
+    start = tags.get(_RANGE_START) or tags.get(_PARTITION)
+    return (start, tags.get(_RANGE_END) or start) if start else ()
 
 
 def _window(times: dg.TimeWindow) -> Window:

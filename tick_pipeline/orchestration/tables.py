@@ -11,6 +11,8 @@ from tick_pipeline.storage import CANDLE_TABLES, RAW, StorageMode
 OWNERS = ["team:market-data"]
 #: What the job `ohlc_batch` makes, hour by hour.
 OHLC_TABLES = (RAW, *CANDLE_TABLES)
+#: The page that compares both modes.
+STORAGE_COMPARISON = dg.AssetKey(["storage_comparison"])
 _KINDS = {StorageMode.ICEBERG: "iceberg", StorageMode.PARQUET_PROJECTION: "parquet"}
 
 

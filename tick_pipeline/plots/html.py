@@ -12,7 +12,7 @@ from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
 
-from tick_pipeline.event_time import US_PER_MINUTE, format_instant
+from tick_pipeline.event_time import US_PER_MINUTE, US_PER_MS, format_instant
 from tick_pipeline.plots.style import (
     BAND,
     BODY_SHARE,
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
     from tick_pipeline.plots.picture import Alert, Candle, Picture
 
-_US_PER_MS = 1000
-_MINUTE_MS = US_PER_MINUTE / _US_PER_MS
+_MINUTE_MS = US_PER_MINUTE / US_PER_MS
 #: A browser that obeys it fetches nothing, whatever the script in the file might want.
-_POLICY = (
+POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; "
     'font-src data:">'
@@ -60,26 +59,27 @@ def html_text(picture: Picture) -> str:
         x_axis_label="UTC",
         sizing_mode="stretch_both",
         min_height=420,
-        x_range=(picture.start_us / _US_PER_MS, picture.end_us / _US_PER_MS),
+        x_range=(picture.start_us / US_PER_MS, picture.end_us / US_PER_MS),
         tools="pan,wheel_zoom,box_zoom,reset,save",
         active_scroll="wheel_zoom",
     )
     plot.toolbar.logo = None
-    _draw_band(plot, picture)
-    _draw_candles(plot, picture.candles)
-    _draw_alerts(plot, picture.alerts)
+    draw_band(plot, picture)
+    draw_candles(plot, picture.candles)
+    draw_alerts(plot, picture.alerts)
     plot.legend.orientation = "horizontal"
     plot.add_layout(plot.legend[0], "below")
     plot.legend.click_policy = "hide"
     page = file_html(plot, INLINE, title=picture.title)
-    return page.replace("<head>", f"<head>\n    {_POLICY}", 1)
+    return page.replace("<head>", f"<head>\n    {POLICY}", 1)
 
 
-def _draw_band(plot: Any, picture: Picture) -> None:
+def draw_band(plot: Any, picture: Picture) -> None:
+    """The mean of the price and its limits."""
     band = picture.band
     source = ColumnDataSource(
         {
-            "at": band.at_us / _US_PER_MS,
+            "at": band.at_us / US_PER_MS,
             "mean": band.mean,
             "low": band.low,
             "high": band.high,
@@ -90,11 +90,12 @@ def _draw_band(plot: Any, picture: Picture) -> None:
     plot.line("at", "mean", source=source, color=MEAN, legend_label=label)
 
 
-def _draw_candles(plot: Any, candles: Sequence[Candle]) -> None:
+def draw_candles(plot: Any, candles: Sequence[Candle]) -> None:
+    """A body and a wick for each minute, told on hovering."""
     colours = [RISING if candle.close >= candle.open else FALLING for candle in candles]
     source = ColumnDataSource(
         {
-            "middle": [candle.start_us / _US_PER_MS + _MINUTE_MS / 2 for candle in candles],
+            "middle": [candle.start_us / US_PER_MS + _MINUTE_MS / 2 for candle in candles],
             "minute": [format_instant(candle.start_us) for candle in candles],
             "open": [candle.open for candle in candles],
             "high": [candle.high for candle in candles],
@@ -110,7 +111,8 @@ def _draw_candles(plot: Any, candles: Sequence[Candle]) -> None:
     plot.add_tools(HoverTool(renderers=[bodies], tooltips=_CANDLE_TIPS))
 
 
-def _draw_alerts(plot: Any, alerts: Sequence[Alert]) -> None:
+def draw_alerts(plot: Any, alerts: Sequence[Alert]) -> None:
+    """A triangle at each anomaly's tick, told on hovering."""
     drawn: list[Any] = []
     for metric, colour in METRIC_COLOURS.items():
         of_metric = [alert for alert in alerts if alert.metric == metric]
@@ -135,7 +137,7 @@ def _columns(alerts: Sequence[Alert]) -> dict[str, list[Any]]:
     names = ("event_id", "price", "metric", "value", "mean", "stddev", "zscore", "sample_count")
     return {
         **{name: [getattr(alert, name) for alert in alerts] for name in names},
-        "at": [alert.at_us / _US_PER_MS for alert in alerts],
+        "at": [alert.at_us / US_PER_MS for alert in alerts],
         "time": [format_instant(alert.at_us) for alert in alerts],
         "marker": ["triangle" if alert.upwards else "inverted_triangle" for alert in alerts],
     }

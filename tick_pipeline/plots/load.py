@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 NEWEST_HOURS = 3
 #: Of more, a minute would be narrower than a pixel.
 MAX_HOURS = 48
+_OF_CANDLE = ("open", "high", "low", "close", "volume")
 #: Symbols that a complaint names at most.
 _NAMED = 12
 
@@ -77,8 +78,7 @@ def load_picture(
         start_us=start_us,
         end_us=end_us,
         candles=tuple(
-            Candle(_us(row["bucket_start"]), row["open"], row["high"], row["low"], row["close"])
-            for row in candles
+            Candle(_us(row["bucket_start"]), *(row[name] for name in _OF_CANDLE)) for row in candles
         ),
         band=price_band(
             ticks["event_us"].to_numpy(), ticks["price"].to_numpy(), start_us, end_us, rules
@@ -178,7 +178,7 @@ def _us(moment: datetime) -> int:
 
 
 _CANDLES = (
-    "select bucket_start, open, high, low, close from {mode}.aggregated_1m "
+    "select bucket_start, open, high, low, close, volume from {mode}.aggregated_1m "
     "where symbol = :symbol and bucket_start >= :start and bucket_start < :end order by bucket_start"
 )
 _TICKS = (

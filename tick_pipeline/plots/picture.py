@@ -23,13 +23,14 @@ _BAND_POINTS = 900
 
 @dataclass(frozen=True)
 class Candle:
-    """One minute of trades: its start in microseconds since the epoch, prices in quote currency."""
+    """One minute of trades: its start in microseconds since the epoch, prices in quote currency, volume in units."""
 
     start_us: int
     open: float
     high: float
     low: float
     close: float
+    volume: float = 0.0
 
 
 @dataclass(frozen=True)

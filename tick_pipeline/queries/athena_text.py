@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp, parse_one
 
+from tick_pipeline.contracts.rules import Dialect
 from tick_pipeline.errors import QueryError
+from tick_pipeline.event_time import as_datetime
 from tick_pipeline.queries.reader import Kind
 from tick_pipeline.queries.relations import VIEWS
+from tick_pipeline.queries.views import view_sql
 from tick_pipeline.storage import StorageMode, glue_database
 
 if TYPE_CHECKING:
@@ -29,13 +32,16 @@ _MICROSECONDS = 6
 _TYPE = "timestamp(6) with time zone"
 
 
-def athena_text(statement: Statement, project: str, values: Mapping[str, Any]) -> str:
+def athena_text(
+    statement: Statement, project: str, values: Mapping[str, Any], as_of_us: int | None = None
+) -> str:
     """The text to send; the statement's tree is changed in place.
 
     Args:
         statement: a SELECT or EXPLAIN, its hours said already (pruning.say_hours).
         project: by which the Glue databases are named.
         values: of each parameter that it has.
+        as_of_us: read the tables, which are Iceberg's, as they were then, microseconds.
 
     Raises:
         QueryError: a value is of a type that SQL has no literal for.
@@ -44,9 +50,12 @@ def athena_text(statement: Statement, project: str, values: Mapping[str, Any]) -
     if tree is None:
         raise AssertionError
     for source in statement.sources:
-        _name(source, project)
+        if as_of_us is None:
+            _name(source, project)
+        else:
+            _name_as_of(source, project, as_of_us)
     for column in tree.find_all(exp.Column):
-        _name_column(column, statement, project)
+        _name_column(column, statement, project, of_then=as_of_us is not None)
     text = tree.transform(_bind, values).transform(_widen).sql("athena")
     return f"EXPLAIN {text}" if statement.kind is Kind.EXPLAIN else text
 
@@ -145,7 +154,37 @@ def _name(source: Source, project: str) -> None:
     if not is_coarse(relation):
         node.set("db", exp.to_identifier(database))
         return
-    wrapped = exp.Subquery(this=parse_one(restored_select(relation, database), read="athena"))
+    _put_select(source, parse_one(restored_select(relation, database), read="athena"))
+
+
+def _name_as_of(source: Source, project: str, as_of_us: int) -> None:
+    """A table's name with its moment; a view has no history, so its SELECT stands in its place."""
+    node, relation = source.node, source.relation
+    database = glue_database(project, relation.mode)
+    if relation.name not in VIEWS:
+        _set_moment(node, database, as_of_us)
+        return
+    made = parse_one(view_sql(relation.name, relation.mode, Dialect.ATHENA), read="athena")
+    for table in made.find_all(exp.Table):
+        if table.name == relation.table:
+            _set_moment(table, database, as_of_us)
+    _put_select(source, made)
+
+
+def _set_moment(table: exp.Table, database: str, as_of_us: int) -> None:
+    """Say `FOR TIMESTAMP AS OF` of a table.
+
+    Source: https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-time-travel-and-version-travel-queries.html
+    """
+    table.set("db", exp.to_identifier(database))
+    moment = _instant(as_datetime(as_of_us))
+    table.set("version", exp.Version(this="TIMESTAMP", kind="AS OF", expression=moment))
+
+
+def _put_select(source: Source, made: exp.Expr) -> None:
+    """A SELECT in the place of a relation."""
+    node, relation = source.node, source.relation
+    wrapped = exp.Subquery(this=made)
     kept = {name: part for name, part in node.args.items() if name not in ("this", "db", "catalog")}
     kept["alias"] = kept.get("alias") or exp.TableAlias(this=exp.to_identifier(relation.name))
     for name, part in kept.items():
@@ -165,12 +204,13 @@ def _restored_column(relation: Relation, name: str) -> str:
     )
 
 
-def _name_column(column: exp.Column, statement: Statement, project: str) -> None:
+def _name_column(column: exp.Column, statement: Statement, project: str, *, of_then: bool) -> None:
     """`iceberg.raw.price` by the database's name; a table in place of which a SELECT stands has none."""
     named = f"{column.db}.{column.table}".lower()
     for source in statement.sources:
         relation = source.relation
         if column.db and str(relation) == named:
-            database = None if is_coarse(relation) else glue_database(project, relation.mode)
+            wrapped = relation.name in VIEWS if of_then else is_coarse(relation)
+            database = None if wrapped else glue_database(project, relation.mode)
             column.set("db", exp.to_identifier(database) if database else None)
             return

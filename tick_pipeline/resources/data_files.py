@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,15 +41,18 @@ def parquet_files(home: Home, table: str, times: TimeRange) -> list[DataFile]:
     return list(_walk(root, PARTITION_KEYS, times))
 
 
-def iceberg_files(table: Table, column: str, times: TimeRange) -> list[DataFile]:
-    """The files that the current snapshot's metadata leaves for a range of the partitioning column."""
+def iceberg_files(
+    table: Table, column: str, times: TimeRange, snapshot_id: int | None = None
+) -> list[DataFile]:
+    """The files that a snapshot's metadata leaves for a range of the partitioning column; None: the current."""
+    scan = table.scan(row_filter=time_filter(column, times), snapshot_id=snapshot_id)
     return [
         DataFile(
             task.file.file_path,
             task.file.file_size_in_bytes,
             int(task.file.partition[0]) * US_PER_HOUR,
         )
-        for task in table.scan(row_filter=time_filter(column, times)).plan_files()
+        for task in scan.plan_files()
     ]
 
 
@@ -77,5 +81,7 @@ def _walk(folder: str, keys: tuple[str, ...], times: TimeRange) -> Iterator[Data
                 yield from _walk(entry.path, keys[1:], times)
         elif not keys and entry.is_file():
             hour_us = partition_hour(folder)
-            if hour_us is not None:
-                yield DataFile(entry.path, entry.stat().st_size, hour_us)
+            # Upkeep may have merged it with others since the folder was listed.
+            with suppress(FileNotFoundError):
+                if hour_us is not None:
+                    yield DataFile(entry.path, entry.stat().st_size, hour_us)

@@ -15,14 +15,20 @@ from tick_pipeline.resources.local import open_home
 
 if TYPE_CHECKING:
     from tick_pipeline.home import Home
+    from tick_pipeline.landing.redrive import Redrive
     from tick_pipeline.resources.aws.clients import AwsClients
+    from tick_pipeline.resources.inspection import Inspection
+    from tick_pipeline.resources.landed_files import LandedFiles
     from tick_pipeline.resources.landing import Landing
+    from tick_pipeline.resources.maintenance_port import Maintenance
     from tick_pipeline.resources.notifier import Notifier
     from tick_pipeline.resources.query_engine import QueryEngine
     from tick_pipeline.resources.spark_jobs import SparkJobs
     from tick_pipeline.resources.stream_run import AnomalyStream
     from tick_pipeline.resources.tables import Tables
     from tick_pipeline.settings import Settings
+    from tick_pipeline.stream.kinesis import KinesisStream
+    from tick_pipeline.stream.load import StreamMeter
     from tick_pipeline.stream.port import Stream
 
 
@@ -53,8 +59,22 @@ class Deployment(Protocol):
         """The command that makes records land, or tells how they do."""
         ...
 
+    @property
+    def follow_command(self) -> tuple[str, ...]:
+        """Arguments of the command that goes on moving records into raw; none where AWS does that by itself."""
+        ...
+
+    @property
+    def look_seconds(self) -> float:
+        """How often to look how it stands: a look may cost time, or money."""
+        ...
+
     def stream(self) -> Stream:
         """Takes records."""
+        ...
+
+    def stream_meter(self) -> StreamMeter:
+        """Tells what the stream took of late."""
         ...
 
     def landing(self) -> Landing:
@@ -77,8 +97,24 @@ class Deployment(Protocol):
         """Tells how tables are stored."""
         ...
 
+    def inspection(self) -> Inspection:
+        """Tells what lies in the tables' folders."""
+        ...
+
+    def redrive(self) -> Redrive:
+        """Puts on the stream again what failed."""
+        ...
+
+    def landed_files(self) -> LandedFiles:
+        """Tells what came into raw."""
+        ...
+
     def notifier(self) -> Notifier:
         """Tells people."""
+        ...
+
+    def maintenance(self) -> Maintenance:
+        """Looks after the tables."""
         ...
 
 
@@ -108,11 +144,28 @@ class LocalDeployment:
         """The delivery loop."""
         return "tick-pipeline deliver"
 
+    @property
+    def follow_command(self) -> tuple[str, ...]:
+        """The delivery loop."""
+        return ("deliver", "--follow")
+
+    @property
+    def look_seconds(self) -> float:
+        """A look costs milliseconds."""
+        return 2.0
+
     def stream(self) -> Stream:
         """The segments of HOME, with every enabled mode's delivery as its consumer."""
         from tick_pipeline.resources.landing import open_stream
 
         return open_stream(self.home, self._settings)
+
+    def stream_meter(self) -> StreamMeter:
+        """The segments of HOME, by their partition keys."""
+        from tick_pipeline.resources.landing import open_stream
+        from tick_pipeline.stream.load import LocalStreamMeter
+
+        return LocalStreamMeter(open_stream(self.home, self._settings))
 
     def landing(self) -> Landing:
         """The delivery loop over the stream of HOME."""
@@ -144,11 +197,43 @@ class LocalDeployment:
 
         return LocalTables(self.home)
 
+    def inspection(self) -> Inspection:
+        """The folders of HOME's warehouse, and its Iceberg catalog."""
+        from tick_pipeline.resources.inspection import LocalInspection
+
+        return LocalInspection(self.home)
+
+    def redrive(self) -> Redrive:
+        """What failed here; HOME remembers what was redriven."""
+        from tick_pipeline.landing.redrive import Redrive
+        from tick_pipeline.landing.redrive_memory import LocalMemoryFolder
+
+        return Redrive(
+            self.landing(),
+            self.query_engine(),
+            self.stream(),
+            LocalMemoryFolder(self.home),
+            first_event_us=self.first_event_us,
+        )
+
+    def landed_files(self) -> LandedFiles:
+        """Snapshots of the Iceberg catalog, and the Parquet files' times."""
+        from tick_pipeline.resources.landed_files import LocalLandedFiles
+
+        return LocalLandedFiles(self.home, self._settings)
+
     def notifier(self) -> Notifier:
         """The log."""
         from tick_pipeline.resources.notifier import LogNotifier
 
         return LogNotifier()
+
+    def maintenance(self) -> Maintenance:
+        """Upkeep of the tables of HOME."""
+        from tick_pipeline.resources.local_lake import LocalLake
+        from tick_pipeline.resources.maintenance import LakeMaintenance
+
+        return LakeMaintenance(LocalLake(self.home), self.query_engine(), self._settings)
 
 
 class AwsDeployment:
@@ -185,7 +270,17 @@ class AwsDeployment:
         """Firehose delivers by itself."""
         return "tick-pipeline status"
 
-    def stream(self) -> Stream:
+    @property
+    def follow_command(self) -> tuple[str, ...]:
+        """None: two Firehoses deliver."""
+        return ()
+
+    @property
+    def look_seconds(self) -> float:
+        """CloudWatch has a value a minute, and bills each that is read."""
+        return 60.0
+
+    def stream(self) -> KinesisStream:
         """The Kinesis stream."""
         from tick_pipeline.stream.kinesis import KinesisStream
 
@@ -195,6 +290,12 @@ class AwsDeployment:
             rejected=self.home.stream / "rejected",
             pinned=self._settings.stream_pinned_symbols,
         )
+
+    def stream_meter(self) -> StreamMeter:
+        """The metrics of the Kinesis stream."""
+        from tick_pipeline.stream.kinesis_load import KinesisMeter
+
+        return KinesisMeter(self._clients, self.stream(), self._settings.stream_pinned_symbols)
 
     def landing(self) -> Landing:
         """Firehose, observed."""
@@ -226,11 +327,44 @@ class AwsDeployment:
 
         return GlueTables(self._clients, self._settings)
 
+    def inspection(self) -> Inspection:
+        """The prefixes of the bucket, and the Glue Data Catalog."""
+        from tick_pipeline.resources.aws.glue_inspection import GlueInspection
+
+        return GlueInspection(self._clients, self._settings)
+
+    def redrive(self) -> Redrive:
+        """What Firehose could not deliver; the bucket remembers what was redriven."""
+        from tick_pipeline.landing.redrive import Redrive
+        from tick_pipeline.resources.aws.s3_redrive_memory import S3MemoryFolder
+
+        return Redrive(
+            self.landing(),
+            self.query_engine(),
+            self.stream(),
+            S3MemoryFolder(self._clients, str(self._settings.bucket)),
+            first_event_us=self.first_event_us,
+        )
+
+    def landed_files(self) -> LandedFiles:
+        """Snapshots in the Glue Data Catalog, and S3's listing."""
+        from tick_pipeline.resources.aws.glue_landed_files import GlueLandedFiles
+
+        return GlueLandedFiles(self._clients, self._settings, self.home)
+
     def notifier(self) -> Notifier:
         """The topic of SNS."""
         from tick_pipeline.resources.aws.sns_notifier import SnsNotifier
 
         return SnsNotifier(self._clients, self._settings)
+
+    def maintenance(self) -> Maintenance:
+        """Upkeep of the tables in the bucket, as far as Glue's optimizers leave it to us."""
+        from tick_pipeline.resources.aws.glue_lake import GlueLake
+        from tick_pipeline.resources.maintenance import LakeMaintenance
+
+        lake = GlueLake(self._clients, self._settings, self.home)
+        return LakeMaintenance(lake, self.query_engine(), self._settings)
 
 
 _DEPLOYMENTS: dict[str, type[LocalDeployment | AwsDeployment]] = {

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     #: Paths -> the footer of each.
     ReadFooters: TypeAlias = Callable[[Sequence[str]], dict[str, Footer]]
 
+#: As much as holds nearly every footer; of a larger one it tells the size.
+_TAIL_BYTES = 64 << 10
+#: The footer's size in four bytes, and the magic number. Source: https://parquet.apache.org/docs/file-format/
+_TRAILER_BYTES, _SIZE_BYTES = 8, 4
+
 GONE = "a data file is not there"
 UNREADABLE = "a data file cannot be read as Parquet"
 
@@ -25,6 +30,23 @@ UNREADABLE = "a data file cannot be read as Parquet"
 def local_footers(paths: Sequence[str]) -> dict[str, Footer]:
     """Footers of files on a local disk."""
     return {path: _read(path) for path in paths}
+
+
+def read_footer(read_end: Callable[[int], bytes]) -> Footer:
+    """A file's footer, from its end alone.
+
+    Args:
+        read_end: gives so many of the file's last bytes, all if it has fewer.
+
+    Raises:
+        ArrowException: it is no Parquet file.
+    """
+    end = read_end(_TAIL_BYTES)
+    needed = int.from_bytes(end[-_TRAILER_BYTES:][:_SIZE_BYTES], "little") + _TRAILER_BYTES
+    if len(end) == _TAIL_BYTES < needed:
+        end = read_end(needed)
+    # Arrow looks for the footer from the end, so the end alone is a file to it.
+    return pq.read_metadata(pa.BufferReader(end))
 
 
 def count_rows(footers: dict[str, Footer]) -> int:

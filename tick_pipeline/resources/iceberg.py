@@ -9,12 +9,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import HourTransform
+from sqlalchemy.exc import SQLAlchemyError
 
 from tick_pipeline.contracts.contract import table_contract
 from tick_pipeline.contracts.types import iceberg_schema
+from tick_pipeline.errors import HomeError
 from tick_pipeline.storage import (
     ANOMALIES,
     CATALOG,
@@ -27,6 +30,8 @@ from tick_pipeline.storage import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pyiceberg.table import Table
 
 #: Iceberg numbers partition fields from 1000. Source: https://iceberg.apache.org/spec/#partition-specs
 _PARTITION_FIELD_ID = 1000
@@ -43,6 +48,9 @@ TABLE_PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     "write.parquet.compression-level": "1",
 }
+
+
+_ANEW = "restore the file, or begin anew with `tick-pipeline reset`"
 
 
 def partition_column(table: str) -> str:
@@ -76,6 +84,23 @@ def open_catalog(home_path: Path) -> SqlCatalog:
         warehouse=warehouse_uri(home_path),
         schema_version="v1",
     )
+
+
+def load_table(home_path: Path, table: str) -> Table:
+    """An Iceberg table of a HOME as it is now.
+
+    Raises:
+        HomeError: the catalog has no such table, or it cannot be read.
+    """
+    name = iceberg_identifier(table)
+    catalog = home_path / "catalog.db"
+    try:
+        return open_catalog(home_path).load_table(name)
+    except NoSuchTableError as error:
+        raise HomeError(f"{catalog} has no table {name}; {_ANEW}") from error
+    except (SQLAlchemyError, OSError) as error:
+        said = " ".join(str(error).split())
+        raise HomeError(f"{name} cannot be read from {catalog} ({said}); {_ANEW}") from error
 
 
 def create_tables(home_path: Path) -> None:

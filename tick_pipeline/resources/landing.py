@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from tick_pipeline.event_time import now_us
-from tick_pipeline.landing.delivery import deliver
-from tick_pipeline.landing.error_store import LocalErrorStore
-from tick_pipeline.landing.error_summary import ErrorSummary, recent_errors
+from tick_pipeline.event_time import US_PER_SECOND, now_us
+from tick_pipeline.landing.delivery import deliver, delivery_lock
+from tick_pipeline.landing.error_store import Arrivals, LocalErrorStore
+from tick_pipeline.landing.error_summary import ErrorSummary, arrived_errors, recent_errors
+from tick_pipeline.landing.redrive_memory import LocalMemoryFolder, recall
+from tick_pipeline.resources.followed_landing import await_follower, landed_summary
+from tick_pipeline.spark.locks import is_held
 from tick_pipeline.stream.segments import LocalStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tick_pipeline.home import Home
+    from tick_pipeline.landing.error_records import ErrorRecord
     from tick_pipeline.landing.summary import DeliverySummary
     from tick_pipeline.settings import Settings
     from tick_pipeline.storage import StorageMode
@@ -25,10 +31,39 @@ class DeliveryPosition:
     Attributes:
         caught_up: it has passed whatever a closed hour may hold; False also where nobody can tell.
         description: how far, in words with figures.
+        delivered_until_us: what came to the stream before has been delivered, microseconds, as far as is known.
     """
 
     caught_up: bool
     description: str
+    delivered_until_us: int = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What a mode's delivery has still to do, and who does it.
+
+    Attributes:
+        position: how far it is.
+        running: whether somebody delivers at this moment.
+        runner: who, or why nobody.
+        always_runs: it should, also while nothing waits.
+        waiting_records: that have not landed; None where nobody can tell.
+        lost_records: that the stream dropped before they landed; None where nobody can tell.
+        oldest_us: arrival of the oldest that waits, microseconds; None without any, or where nobody tells.
+        expires_us: when the stream may drop that one.
+        due_seconds: by then a record has landed, as this delivery gathers them.
+    """
+
+    position: DeliveryPosition
+    running: bool
+    runner: str
+    always_runs: bool
+    waiting_records: int | None
+    lost_records: int | None
+    oldest_us: int | None
+    expires_us: int | None
+    due_seconds: float
 
 
 class Landing(Protocol):
@@ -53,8 +88,28 @@ class Landing(Protocol):
         """How far each mode is, at this moment."""
         ...
 
+    def backlog(self) -> dict[StorageMode, Backlog]:
+        """What waits to land in each mode, and whether anybody delivers it.
+
+        Raises:
+            StreamError: the stream cannot be read.
+            AwsError: it could not be seen how it stands.
+        """
+        ...
+
     def recent_errors(self, mode: StorageMode, since_us: int) -> ErrorSummary:
-        """The records under a mode's error prefix that arrived since a moment."""
+        """The records under a mode's error prefix that arrived since a moment, those apart that were redriven."""
+        ...
+
+    def error_records(
+        self, mode: StorageMode, since_us: int, until_us: int | None = None
+    ) -> Iterator[ErrorRecord]:
+        """Each of a mode's error records that arrived since a moment, and before another, redriven or not.
+
+        Raises:
+            OSError: a folder cannot be listed.
+            AwsError: the bucket cannot be listed, or does not answer.
+        """
         ...
 
 
@@ -70,28 +125,63 @@ class LocalLanding:
         self._home = home
         self._settings = settings
         self._stream = open_stream(home, settings)
+        self._errors = LocalErrorStore(home.warehouse)
 
     def land(self, mode: StorageMode, start_us: int, end_us: int) -> DeliverySummary:
-        """See Landing. All that is pending is landed, of whatever hour."""
+        """See Landing. All that is pending is landed, of whatever hour; who follows the stream is waited for."""
+        position = await_follower(
+            self._home, self._settings, mode, end_us, lambda: self.positions()[mode]
+        )
+        if position is not None:
+            return landed_summary(self._home, mode, start_us, end_us, position)
         return deliver(self._home, self._settings, self._stream, modes=[mode])[mode]
 
     def positions(self) -> dict[StorageMode, DeliveryPosition]:
         """See Landing."""
-        status = self._stream.status(now_us())
+        now = now_us()
+        status = self._stream.status(now)
         end = sum(int(shard.latest or 0) for shard in status.shards)
-        taken = {
-            consumer.name: sum(int(position) for position in consumer.positions.values())
-            for consumer in status.consumers
-        }
-        return {
-            mode: DeliveryPosition(done >= end, f"{done:,} of {end:,} records")
-            for mode in self._settings.storage_modes
-            for done in [taken.get(mode.value, 0)]
-        }
+        consumers = {consumer.name: consumer for consumer in status.consumers}
+        found: dict[StorageMode, DeliveryPosition] = {}
+        for mode in self._settings.storage_modes:
+            consumer = consumers[mode.value]
+            done = sum(int(position) for position in consumer.positions.values())
+            until_us = now - round(consumer.lag_seconds * US_PER_SECOND)
+            found[mode] = DeliveryPosition(done >= end, f"{done:,} of {end:,} records", until_us)
+        return found
+
+    def backlog(self) -> dict[StorageMode, Backlog]:
+        """See Landing."""
+        positions, now = self.positions(), now_us()
+        consumers = {item.name: item for item in self._stream.status(now).consumers}
+        found: dict[StorageMode, Backlog] = {}
+        for mode, position in positions.items():
+            consumer = consumers[mode.value]
+            running = is_held(delivery_lock(self._home, mode))
+            waits = consumer.expires_us is not None
+            found[mode] = Backlog(
+                position=position,
+                running=running,
+                runner="a process delivers" if running else "no process delivers",
+                always_runs=False,
+                waiting_records=consumer.lag_records,
+                lost_records=consumer.lost_records,
+                oldest_us=now - round(consumer.lag_seconds * US_PER_SECOND) if waits else None,
+                expires_us=consumer.expires_us,
+                due_seconds=2 * self._settings.buffer_seconds,
+            )
+        return found
 
     def recent_errors(self, mode: StorageMode, since_us: int) -> ErrorSummary:
         """See Landing."""
-        return recent_errors(LocalErrorStore(self._home.warehouse), mode, since_us)
+        redriven = recall(LocalMemoryFolder(self._home), since_us).redriven
+        return recent_errors(self._errors, mode, since_us, redriven=redriven)
+
+    def error_records(
+        self, mode: StorageMode, since_us: int, until_us: int | None = None
+    ) -> Iterator[ErrorRecord]:
+        """See Landing."""
+        return arrived_errors(self._errors, mode, Arrivals(since_us, until_us))
 
 
 def open_stream(home: Home, settings: Settings) -> LocalStream:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from tick_pipeline.redaction import without_secrets
+
 _log = logging.getLogger("tick_pipeline.notifications")
 
 
@@ -25,8 +27,8 @@ class Notifier(Protocol):
 
 
 class LogNotifier:
-    """The port on this process's log, which Dagster's run or sensor shows."""
+    """The port on this process's log; who asks from a sensor also tells the log of the sensor's tick."""
 
     def notify(self, subject: str, text: str) -> None:
         """See Notifier."""
-        _log.warning("%s\n%s", subject, text)
+        _log.warning("%s", without_secrets(f"{subject}\n{text}"))

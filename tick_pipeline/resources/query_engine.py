@@ -21,12 +21,13 @@ from tick_pipeline.queries.reader import Kind, Statement, position
 from tick_pipeline.queries.relations import Relation
 from tick_pipeline.resources.data_files import DataFile, iceberg_files, parquet_files
 from tick_pipeline.resources.duckdb_session import (
+    DUCKDB,
     DuckDBSession,
     FilesChangedError,
     first_line,
     one_line_errors,
 )
-from tick_pipeline.resources.iceberg import open_catalog, partition_column
+from tick_pipeline.resources.iceberg import load_table, partition_column
 from tick_pipeline.resources.query_plan import (
     EXECUTED,
     answer_from_contracts,
@@ -37,7 +38,8 @@ from tick_pipeline.resources.query_plan import (
     total_estimate,
 )
 from tick_pipeline.resources.query_port import Estimate, QueryEngine, QueryResult, TableScan
-from tick_pipeline.storage import StorageMode, iceberg_identifier
+from tick_pipeline.resources.time_travel import snapshots_at
+from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -56,13 +58,14 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class _Plan:
-    """A statement, the values bound to it, and the files of each stored table it names."""
+    """A statement, the values bound to it, the files of each stored table it names, and snapshots other than the current."""
 
     statement: Statement
     values: dict[str, Any]
     scans: list[Scan]
     files: dict[Relation, list[DataFile]]
     iceberg: dict[str, Table]
+    snapshots: dict[str, int]
 
     @property
     def relations(self) -> set[Relation]:
@@ -77,21 +80,50 @@ class LocalQueryEngine:
         self._home = home
         self._modes = settings.storage_modes
 
-    def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+    @property
+    def name(self) -> str:
         """See QueryEngine."""
-        return self._run(read_sql(sql, self._modes), dict(parameters or {}))
+        return DUCKDB
 
-    def run_file(self, name: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+    def run(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> QueryResult:
         """See QueryEngine."""
-        return self._run(*read_file(name, parameters or {}, self._modes))
+        return self._run(read_sql(sql, self._modes), dict(parameters or {}), as_of_us)
 
-    def estimate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Estimate:
+    def run_file(
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> QueryResult:
         """See QueryEngine."""
-        return self._estimate(read_sql(sql, self._modes), dict(parameters or {}))
+        return self._run(*read_file(name, parameters or {}, self._modes), as_of_us)
 
-    def estimate_file(self, name: str, parameters: Mapping[str, Any] | None = None) -> Estimate:
+    def estimate(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> Estimate:
         """See QueryEngine."""
-        return self._estimate(*read_file(name, parameters or {}, self._modes))
+        return self._estimate(read_sql(sql, self._modes), dict(parameters or {}), as_of_us)
+
+    def estimate_file(
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> Estimate:
+        """See QueryEngine."""
+        return self._estimate(*read_file(name, parameters or {}, self._modes), as_of_us)
 
     @contextmanager
     def result_rows(
@@ -104,24 +136,28 @@ class LocalQueryEngine:
         """
         statement, values = read_sql(sql, self._modes), dict(parameters or {})
         if statement.kind is not Kind.SELECT:
-            yield self._run(statement, values).table.to_reader()
+            yield self._run(statement, values, None).table.to_reader()
             return
         with self._session(statement, values) as (session, plan):
             self._execute(session, plan)
             yield session.rows()
 
-    def _run(self, statement: Statement, values: dict[str, Any]) -> QueryResult:
+    def _run(
+        self, statement: Statement, values: dict[str, Any], as_of_us: int | None
+    ) -> QueryResult:
         began = time.monotonic()
         if statement.kind not in EXECUTED:
             table = answer_from_contracts(statement, self._modes)
             return QueryResult(table, time.monotonic() - began, 0, 0)
         for _ in range(_TRIES - 1):
             with suppress(FilesChangedError):
-                return self._attempt(statement, values, began)
-        return self._attempt(statement, values, began)
+                return self._attempt(statement, values, as_of_us, began)
+        return self._attempt(statement, values, as_of_us, began)
 
-    def _attempt(self, statement: Statement, values: dict[str, Any], began: float) -> QueryResult:
-        with self._session(statement, values) as (session, plan):
+    def _attempt(
+        self, statement: Statement, values: dict[str, Any], as_of_us: int | None, began: float
+    ) -> QueryResult:
+        with self._session(statement, values, as_of_us) as (session, plan):
             self._execute(session, plan)
             table = session.rows().read_all()
         files = [file for found in plan.files.values() for file in found]
@@ -130,21 +166,28 @@ class LocalQueryEngine:
 
     @contextmanager
     def _session(
-        self, statement: Statement, values: dict[str, Any]
+        self, statement: Statement, values: dict[str, Any], as_of_us: int | None = None
     ) -> Generator[tuple[DuckDBSession, _Plan]]:
         with DuckDBSession() as session, one_line_errors():
-            plan = self._plan(session, statement, values)
+            plan = self._plan(session, statement, values, as_of_us)
             for relation, files in plan.files.items():
                 if relation.mode is StorageMode.PARQUET_PROJECTION:
                     session.add_parquet_table(relation.name, [file.path for file in files])
                 else:
                     location = plan.iceberg[relation.name].metadata_location
-                    session.add_iceberg_table(relation.name, location)
+                    snapshot_id = plan.snapshots.get(relation.name)
+                    session.add_iceberg_table(relation.name, location, snapshot_id)
             session.add_views(plan.relations)
             session.lock(self._home.warehouse)
             yield session, plan
 
-    def _plan(self, session: DuckDBSession, statement: Statement, values: dict[str, Any]) -> _Plan:
+    def _plan(
+        self,
+        session: DuckDBSession,
+        statement: Statement,
+        values: dict[str, Any],
+        as_of_us: int | None,
+    ) -> _Plan:
         wanted = bound_values(statement, values)
         scans = plan_scans(session, statement, wanted)
         ranges: dict[Relation, TimeRange] = {}
@@ -152,24 +195,28 @@ class LocalQueryEngine:
             stored = Relation(scan.source.relation.mode, scan.source.relation.table)
             ranges[stored] = ranges[stored].hull(scan.times) if stored in ranges else scan.times
         iceberg = self._load(ranges)
+        snapshots = snapshots_at(iceberg, ranges, as_of_us)
         files = {
-            relation: self._files(relation, times, iceberg) for relation, times in ranges.items()
+            relation: self._files(relation, times, iceberg, snapshots)
+            for relation, times in ranges.items()
         }
-        return _Plan(statement, wanted, scans, files, iceberg)
+        return _Plan(statement, wanted, scans, files, iceberg, snapshots)
 
     def _load(self, stored: Iterable[Relation]) -> dict[str, Table]:
         tables = {relation.name for relation in stored if relation.mode is StorageMode.ICEBERG}
-        if not tables:
-            return {}
-        catalog = open_catalog(self._home.path)
-        return {table: catalog.load_table(iceberg_identifier(table)) for table in tables}
+        return {table: load_table(self._home.path, table) for table in tables}
 
     def _files(
-        self, stored: Relation, times: TimeRange, iceberg: Mapping[str, Table]
+        self,
+        stored: Relation,
+        times: TimeRange,
+        iceberg: Mapping[str, Table],
+        snapshots: Mapping[str, int],
     ) -> list[DataFile]:
         if stored.mode is StorageMode.PARQUET_PROJECTION:
             return parquet_files(self._home, stored.name, times)
-        return iceberg_files(iceberg[stored.name], partition_column(stored.name), times)
+        column = partition_column(stored.name)
+        return iceberg_files(iceberg[stored.name], column, times, snapshots.get(stored.name))
 
     @staticmethod
     def _execute(session: DuckDBSession, plan: _Plan) -> None:
@@ -184,18 +231,20 @@ class LocalQueryEngine:
         except duckdb.BinderException as error:
             raise QueryError(f"{_column_position(tree, error)}{first_line(error)}") from error
 
-    def _estimate(self, statement: Statement, values: dict[str, Any]) -> Estimate:
+    def _estimate(
+        self, statement: Statement, values: dict[str, Any], as_of_us: int | None
+    ) -> Estimate:
         if statement.kind not in EXECUTED:
             return Estimate((), 0, 0, 0, pruned=True, warnings=())
         with DuckDBSession() as session:
-            plan = self._plan(session, statement, values)
+            plan = self._plan(session, statement, values, as_of_us)
         return total_estimate(plan.scans, [self._scan(scan, plan) for scan in plan.scans])
 
     def _scan(self, scan: Scan, plan: _Plan) -> TableScan:
         relation = scan.source.relation
         stored = Relation(relation.mode, relation.table)
-        files = self._files(stored, scan.times, plan.iceberg)
-        every = self._files(stored, TimeRange(), plan.iceberg)
+        files = self._files(stored, scan.times, plan.iceberg, plan.snapshots)
+        every = self._files(stored, TimeRange(), plan.iceberg, plan.snapshots)
         return TableScan(
             str(relation),
             len({file.hour_us for file in files}),

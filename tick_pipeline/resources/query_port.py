@@ -87,16 +87,39 @@ class QueryResult:
 class QueryEngine(Protocol):
     """Runs read-only SQL in Athena's dialect over the relations of both storage modes."""
 
-    def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+    @property
+    def name(self) -> str:
+        """What runs the SQL, for people."""
+        ...
+
+    def run(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> QueryResult:
         """Run one statement; `:name` in it is bound to parameters[name].
+
+        Args:
+            sql: in Athena's dialect.
+            parameters: name -> value.
+            as_of_us: read Iceberg's tables as readers saw them at this moment, microseconds.
 
         Raises:
             QueryError: it cannot be run, with the reason in one line.
+            InputError: a table has no snapshot of that moment.
             AwsError: on Athena, which was not reached, refused a call, failed, or lost or cancelled the query.
         """
         ...
 
-    def run_file(self, name: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+    def run_file(
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> QueryResult:
         """Run a query that ships with this version.
 
         Raises:
@@ -104,10 +127,22 @@ class QueryEngine(Protocol):
         """
         ...
 
-    def estimate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Estimate:
+    def estimate(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> Estimate:
         """What `run` would read, from names and metadata alone."""
         ...
 
-    def estimate_file(self, name: str, parameters: Mapping[str, Any] | None = None) -> Estimate:
+    def estimate_file(
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> Estimate:
         """What `run_file` would read, from names and metadata alone."""
         ...

@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.schema import Schema
 
 from tick_pipeline.contracts.compatibility import incompatibilities
 from tick_pipeline.contracts.contract import Field, table_contract
 from tick_pipeline.contracts.types import iceberg_schema
 from tick_pipeline.errors import ContractError, WorkError
-from tick_pipeline.resources.iceberg import open_catalog
-from tick_pipeline.storage import TABLES, StorageMode, iceberg_identifier
+from tick_pipeline.resources.iceberg import load_table
+from tick_pipeline.storage import TABLES, StorageMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,17 +112,8 @@ def evolve_home(home: Home, *, dry_run: bool) -> Evolution:
         ContractError: a contract cannot replace what stands; nothing was changed.
         WorkError: a table is not there, or could not be changed.
     """
-
-    def load(table: str) -> Table:
-        try:
-            return open_catalog(home.path).load_table(iceberg_identifier(table))
-        except NoSuchTableError as error:
-            raise WorkError(
-                f"{home.catalog} has no table {iceberg_identifier(table)}; restore the file, or begin anew "
-                "with `tick-pipeline reset`"
-            ) from error
-
-    return Evolution(evolve([IcebergTable(table, load) for table in TABLES], dry_run=dry_run))
+    tables = [IcebergTable(table, partial(load_table, home.path)) for table in TABLES]
+    return Evolution(evolve(tables, dry_run=dry_run))
 
 
 class IcebergTable:

@@ -17,7 +17,6 @@ from tick_pipeline.storage import (
     StorageMode,
     hour_partition,
     iceberg_hour_partition,
-    iceberg_identifier,
     table_location,
 )
 
@@ -45,9 +44,9 @@ class TableStats:
 def table_stats(home: Home, mode: StorageMode, table: str) -> TableStats:
     """Count a table without reading its data."""
     if mode is StorageMode.ICEBERG:
-        from tick_pipeline.resources.iceberg import open_catalog  # noqa: PLC0415
+        from tick_pipeline.resources.iceberg import load_table  # noqa: PLC0415
 
-        return iceberg_stats(open_catalog(home.path).load_table(iceberg_identifier(table)), table)
+        return iceberg_stats(load_table(home.path, table), table)
     return _parquet_stats(home, table)
 
 

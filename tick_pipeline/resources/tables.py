@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from tick_pipeline.landing.error_store import Arrivals, LocalErrorStore
+from tick_pipeline.queries.pruning import TimeRange
+from tick_pipeline.resources.data_files import iceberg_files, parquet_files
+from tick_pipeline.resources.iceberg import load_table, partition_column
 from tick_pipeline.resources.table_schema import schema_drift
 from tick_pipeline.resources.table_stats import table_stats
+from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
     from tick_pipeline.home import Home
     from tick_pipeline.resources.schema_evolution import Evolution
     from tick_pipeline.resources.table_stats import TableStats
-    from tick_pipeline.storage import StorageMode
 
 
 class Tables(Protocol):
@@ -31,6 +34,14 @@ class Tables(Protocol):
 
         Raises:
             AwsError: the table is not there, or could not be read.
+        """
+        ...
+
+    def newest_hour(self, mode: StorageMode, table: str, since_us: int) -> int | None:
+        """Start of the newest UTC hour from a moment on that has data files, microseconds; None without any.
+
+        Raises:
+            AwsError: the catalog or the bucket could not be read.
         """
         ...
 
@@ -68,6 +79,20 @@ class LocalTables:
     def stats(self, mode: StorageMode, table: str) -> TableStats:
         """See Tables."""
         return table_stats(self._home, mode, table)
+
+    def newest_hour(self, mode: StorageMode, table: str, since_us: int) -> int | None:
+        """See Tables."""
+        times = TimeRange(since_us)
+        files = (
+            iceberg_files(
+                load_table(self._home.path, table),
+                partition_column(table),
+                times,
+            )
+            if mode is StorageMode.ICEBERG
+            else parquet_files(self._home, table, times)
+        )
+        return max((file.hour_us for file in files), default=None)
 
     def error_objects(self, mode: StorageMode) -> int:
         """See Tables."""

@@ -43,6 +43,19 @@ def exclusive(lock: Path, *, what: str, wait_seconds: float = 10.0) -> Generator
         yield handle.fileno()
 
 
+def is_held(lock: Path) -> bool:
+    """Whether a process holds the lock of a file alone, at this moment."""
+    try:
+        with lock.open("rb") as handle:
+            # Shared: two that only look do not take each other for a holder.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextmanager
 def table_lock(
     folder: Path | None, name: str, *, wait_seconds: float = _TABLE_WAIT_SECONDS

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tick_pipeline.errors import AwsError, StreamError
-from tick_pipeline.event_time import EPOCH
+from tick_pipeline.event_time import EPOCH, US_PER_MS
 from tick_pipeline.resources.aws.clients import aws_errors
 from tick_pipeline.stream.kinesis_shards import MISSING
 from tick_pipeline.stream.port import AfterSequence, AtTimestamp
@@ -34,7 +34,6 @@ _CALL_INTERVAL_SECONDS = 0.2
 #: Arrival times within a shard are not quite in order.
 _TIP_MARGIN_MS = 1000
 #: AWS keeps arrival times in milliseconds.
-_US_PER_MS = 1000
 
 
 class ShardReader:
@@ -176,7 +175,7 @@ def _iterator_position(position: Position) -> dict[str, Any]:
 
 
 def _arrival(position: AtTimestamp) -> Any:
-    return EPOCH + timedelta(milliseconds=position.arrival_us // _US_PER_MS)
+    return EPOCH + timedelta(milliseconds=position.arrival_us // US_PER_MS)
 
 
 def _caught_up(behind_ms: int, since_call_s: float) -> bool:

@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from tick_pipeline.errors import AwsError, StreamError
+from tick_pipeline.event_time import US_PER_HOUR
 from tick_pipeline.resources.aws.clients import aws_errors
 from tick_pipeline.stream.port import Shard
 
@@ -63,6 +64,18 @@ def list_shards(client: Any, name: str) -> list[Shard]:
         shards += map(_shard, answer["Shards"])
         asked = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
     return sorted(shards, key=lambda shard: shard.shard_id)
+
+
+def stream_retention_us(client: Any, name: str) -> int:
+    """How long the stream keeps a record, microseconds.
+
+    Raises:
+        StreamError: there is no such stream.
+        AwsError: AWS refused to tell.
+    """
+    with stream_errors(client, name, "looking at"):
+        answer = client.describe_stream_summary(StreamName=name)
+    return int(answer["StreamDescriptionSummary"]["RetentionPeriodHours"]) * US_PER_HOUR
 
 
 def open_shards(shards: Iterable[Shard]) -> list[Shard]:

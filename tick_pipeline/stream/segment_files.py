@@ -100,7 +100,9 @@ def read_rows(segment: Segment, first: int, last: int) -> Iterator[pa.Table]:
         FileNotFoundError: the segment was merged or dropped meanwhile.
         StreamError: the file is damaged.
     """
-    with open(segment.path, "rb") as handle:  # noqa: PTH123
+    # Read through a file of Python's, a process that ends soon afterwards may abort
+    # (https://github.com/apache/arrow/issues/34314).
+    with pa.OSFile(str(segment.path)) as handle:
         try:
             file = pq.ParquetFile(handle)
             if file.metadata.num_rows != segment.count:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tick_pipeline.cli.main import run
+from tick_pipeline.resources.iceberg import open_catalog
+from tick_pipeline.storage import RAW, iceberg_identifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,3 +71,19 @@ def test_two_columns_of_one_name_keep_their_values(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "a,a\n1,2\n"
     assert run(["query", "select 1 as a, 2 as a", "--json"]) == 2
     assert "name them apart" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["query", "select count(*) as n from iceberg.raw"], ["status"], ["deliver"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_table_that_was_dropped_is_told_in_one_line(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["status"]) == 0
+    open_catalog(tmp_path / "home").drop_table(iceberg_identifier(RAW))
+    capsys.readouterr()
+    assert run(arguments) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "catalog.db has no table iceberg.raw; restore the file" in line

@@ -20,7 +20,13 @@ _OHLC = ("raw", "aggregated_1m", "aggregated_5m")
 _TABLES = (*_OHLC, "anomalies")
 _CHECKS = {
     "raw": ["error_records", "freshness_check", "raw_gaps", "raw_quality", "schema_drift"],
-    "aggregated_1m": ["candle_invariants", "candles_match_sql", "freshness_check", "schema_drift"],
+    "aggregated_1m": [
+        "candle_invariants",
+        "candles_match_sql",
+        "freshness_check",
+        "schema_drift",
+        "session_coverage",
+    ],
     "aggregated_5m": ["candle_invariants", "five_is_five_ones", "freshness_check", "schema_drift"],
     "anomalies": ["anomaly_sanity", "schema_drift"],
 }
@@ -43,6 +49,7 @@ def test_the_assets() -> None:
     keys = defs().resolve_asset_graph().get_all_asset_keys()
     assert sorted(key.to_user_string() for key in keys) == [
         *sorted(f"{mode}/{table}" for mode in _BOTH for table in _TABLES),
+        "storage_comparison",
         "stream/ticks",
     ]
 
@@ -87,16 +94,16 @@ def test_the_schedule() -> None:
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("15 * * * *", "UTC")
 
 
-def test_the_schedule_asks_for_the_hour_before_the_current_one() -> None:
-    schedule = defs().resolve_schedule_def("ohlc_hourly")
-    from datetime import datetime, timezone
-
-    with dg.build_schedule_context(
-        repository_def=defs().get_repository_def(),
-        scheduled_execution_time=datetime(2026, 3, 4, 10, 15, tzinfo=timezone.utc),
-    ) as context:
-        [request] = schedule.evaluate_tick(context).run_requests or []
-    assert request.partition_key == "2026-03-04-09:00"
+def test_tables_are_looked_after_every_night_and_not_beside_a_run_of_their_candles() -> None:
+    loaded = defs()
+    schedule = loaded.resolve_schedule_def("maintenance_daily")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("40 3 * * *", "UTC")
+    assert schedule.job_name == "table_maintenance"
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    steps = loaded.resolve_job_def("table_maintenance").nodes
+    assert {step.name: step.definition.pool for step in steps} == {  # pyright: ignore[reportAttributeAccessIssue]
+        f"look_after_{mode}": f"{mode}_candles" for mode in _BOTH
+    }
 
 
 def test_partitions_are_the_hours_since_their_start() -> None:

@@ -54,7 +54,11 @@ def _described() -> dict[str, Any]:
             for schedule in repository.schedule_defs
         },
         "sensors": {
-            sensor.name: (sensor.description, sensor.minimum_interval_seconds)
+            sensor.name: (
+                sensor.description,
+                sensor.minimum_interval_seconds,
+                sensor.default_status,
+            )
             for sensor in repository.sensor_defs
         },
         "resources": sorted(repository.get_top_level_resources()),

@@ -11,6 +11,7 @@ import dagster as dg
 from tick_pipeline.defs.anomalies.automation import anomaly_stream_watch
 from tick_pipeline.errors import SparkJobError
 from tick_pipeline.resources.stream_run import StreamOptions, StreamRunStatus
+from tick_pipeline.settings import load_settings
 from tick_pipeline_tests.orchestration.test_stream_watch import CRASHED, RESTS, RUNS
 
 
@@ -46,7 +47,7 @@ class RecordedStream:
 def look(stream: RecordedStream, cursor: str | None = None) -> tuple[str, str]:
     """One look: what it tells, and its cursor."""
     context = dg.build_sensor_context(cursor=cursor, resources={"anomaly_stream": stream})
-    result = anomaly_stream_watch(context)
+    result = anomaly_stream_watch(load_settings(_env_file=None))(context)
     assert isinstance(result, dg.SensorResult)
     assert isinstance(result.skip_reason, dg.SkipReason)
     assert result.skip_reason.skip_message is not None

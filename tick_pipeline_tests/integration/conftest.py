@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tick_pipeline_tests.integration.pipeline import Pipeline
+from tick_pipeline_tests.integration.web import SCREENSHOTS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,3 +23,12 @@ def new_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pipe
         return Pipeline(tmp_path_factory.mktemp("pipeline") / "home", variables)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that keeps the pictures."""
+    named = os.environ.get(SCREENSHOTS_VARIABLE)
+    folder = Path(named).absolute() if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: A job looks at its parent five times a second. A call that was under way when its JVM was killed may never come back:
 #: it gives that up after ten seconds. The rest is for a machine with other work.
 SURVIVAL_SECONDS = 15.0
+#: What a JVM starts to become the program that it runs; killed in between, it leaves this, which works on nothing.
+_HELPER_OF_JVM = "jspawnhelper"
 
 
 class Victim(Enum):
@@ -129,6 +131,6 @@ def _with_variable(name: str, value: str) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         # One that ends while we look, or is another user's.
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            alive = process.status() != psutil.STATUS_ZOMBIE
+            alive = process.status() != psutil.STATUS_ZOMBIE and process.name() != _HELPER_OF_JVM
             if alive and process.environ().get(name) == value:
                 yield process

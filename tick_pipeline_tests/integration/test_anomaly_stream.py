@@ -57,7 +57,7 @@ def test_it_runs_in_the_background_until_it_is_stopped(pipeline: Pipeline) -> No
         settings = load_settings()
         stream = LocalAnomalyStream(open_home(settings), settings)
         context = dg.build_sensor_context(resources={"anomaly_stream": stream})
-        told = anomaly_stream_watch(context)
+        told = anomaly_stream_watch(settings)(context)
         assert "started" in str(told)
     again = _until_scored(pipeline)
     assert again["runner"] != started["runner"]

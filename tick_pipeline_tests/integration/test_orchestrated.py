@@ -95,7 +95,7 @@ def test_one_run_materializes_every_hour_of_its_range(steady: Steady) -> None:
 def test_every_check_of_steady_trading_is_green(steady: Steady) -> None:
     """The promises both_modes_agree, five_is_five_ones, candles_match_sql and gaps_are_seen, as checks."""
     found = steady.run.get_asset_check_evaluations()
-    assert len(found) == 23
+    assert len(found) == 25
     assert [check for check in found if not check.passed] == []
 
 
@@ -116,6 +116,10 @@ def test_a_materialization_tells_rows_window_bytes_and_how_it_was_read(steady: S
         assert candles["run id"].value == raw["run id"].value == steady.run.run_id
         assert isinstance(candles["prices"], dg.TableMetadataValue)
         assert len(candles["prices"].records) == 4
+        # Of four symbols, from the first tick until ten minutes ago.
+        assert 4 * 105 <= candles["with a candle"].value <= 4 * 111
+        assert (candles["symbols"].value, candles["lost data"].value) == (4, 0)
+        assert "no trade" not in by_key[f"{mode}/aggregated_5m"]
 
 
 def test_the_job_tells_its_run_what_it_does(steady: Steady) -> None:
@@ -209,6 +213,28 @@ def test_raw_gaps_tell_a_lost_sequence_number_and_its_range(steady: Steady) -> N
     assert isinstance(rows, dg.TableMetadataValue)
     [gap] = rows.records
     assert gap.data["first_missing"] == gap.data["last_missing"]
+
+
+def test_session_coverage_tells_minutes_that_lost_their_ticks(steady: Steady) -> None:
+    """Three of one symbol: gone from raw, and so from the candles."""
+    gone: list[Any] = []
+    for table, column in (("raw", "event_ts"), ("aggregated_1m", "first_us")):
+        rows = pq.ParquetFile(_file(steady, table)).read([column, "symbol"])
+        minutes = rows.column(column).to_numpy() // US_PER_MINUTE % 60
+        symbols = rows.column("symbol").to_numpy(zero_copy_only=False)
+        gone.append((minutes >= 20) & (minutes < 23) & (symbols == min(symbols)))
+    with (
+        without_rows(_file(steady, "raw"), gone[0]),
+        without_rows(_file(steady, "aggregated_1m"), gone[1]),
+    ):
+        found = steady.check(PARQUET, "aggregated_1m", "session_coverage")
+    assert (found.passed, found.severity) == (False, _WARN)
+    assert found.metadata["lost data"].value == 3
+    rows = found.metadata["rows"]
+    assert isinstance(rows, dg.TableMetadataValue)
+    [lost] = rows.records
+    assert (str(lost.data["start"])[-6:], lost.data["minutes"]) == ("20:00Z", 3)
+    assert steady.check(PARQUET, "aggregated_1m", "session_coverage").passed
 
 
 def test_raw_quality_warns_of_an_invalid_row_and_fails_past_one_percent(steady: Steady) -> None:

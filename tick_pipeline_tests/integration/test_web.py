@@ -5,10 +5,8 @@
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -32,11 +30,10 @@ from tick_pipeline_tests.integration.web import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
 pytestmark = pytest.mark.spark
 
-#: Names a folder that keeps the pictures; unset, they are in pytest's own.
-SCREENSHOTS_VARIABLE = "TICK_PIPELINE_TEST_SCREENSHOTS"
 PARQUET = StorageMode.PARQUET_PROJECTION
 CANDLES = tuple(candle_table(timeframe) for timeframe in TIMEFRAMES)
 #: It is about now, and evaluated by its sensor, not by a run of an hour.
@@ -99,7 +96,7 @@ def page() -> Generator[Page]:
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         page = browser.new_page(
-            viewport={"width": 1600, "height": 1020},
+            viewport={"width": 1800, "height": 1150},
             color_scheme="light",
             timezone_id="UTC",
             locale="en-US",
@@ -108,15 +105,6 @@ def page() -> Generator[Page]:
         expect.set_options(timeout=_PAGE_MS)
         yield page
         browser.close()
-
-
-@pytest.fixture(scope="module")
-def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that keeps the pictures."""
-    named = os.environ.get(SCREENSHOTS_VARIABLE)
-    folder = Path(named).absolute() if named else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def test_the_asset_graph_has_both_storage_modes(batch: Batch) -> None:
@@ -133,6 +121,8 @@ def test_the_asset_graph_has_both_storage_modes(batch: Batch) -> None:
             expected[mode.value, table] = [before]
             before = (mode.value, table)
         expected[mode.value, ANOMALIES] = [(mode.value, RAW)]
+    every_table = {(mode.value, table) for mode in MODES for table in TABLES}
+    assert set(graph.pop(("storage_comparison",))) == every_table
     assert graph == expected
 
 
@@ -208,7 +198,13 @@ def test_the_page_of_anomalies_shows_how_many_and_a_picture(
 
 def test_the_automation_page_lists_schedule_and_sensors(batch: Batch, page: Page) -> None:
     page.goto(f"{batch.web.url}/automation")
-    for name in ("ohlc_hourly", "anomaly_stream_watch", "freshness_checks_sensor"):
+    for name in (
+        "ohlc_hourly",
+        "anomaly_stream_watch",
+        "failed_check_notifier",
+        "freshness_checks_sensor",
+        "run_failure_notifier",
+    ):
         expect(page.get_by_text(name, exact=True)).to_be_visible()
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,12 @@ from tick_pipeline.orchestration.tables import OHLC_TABLES
 from tick_pipeline.storage import RAW, TABLES, TIMEFRAMES, StorageMode, candle_table
 from tick_pipeline.stream.port import Earliest
 from tick_pipeline.stream.segments import LocalStream
+from tick_pipeline_tests.docs.pages import README, page
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline, both_modes, without_rows
 from tick_pipeline_tests.integration.processes import processes_of
 from tick_pipeline_tests.integration.trades import assert_same_candles
+from tick_pipeline_tests.integration.web import find_chromium
+from tick_pipeline_tests.report.browser import open_browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,24 +251,58 @@ def test_gaps_are_seen(new_pipeline: Callable[..., Pipeline], tmp_path: Path) ->
         assert [row["missing"] for row in rows] == [1, 3]
 
 
-def test_a_demo_runs_twice_in_one_home(new_pipeline: Callable[..., Pipeline]) -> None:
-    """Each succeeds, finds the modes equal, and leaves the other's ticks in place."""
+def test_a_demo_runs_twice_in_one_home(
+    new_pipeline: Callable[..., Pipeline], screenshots: Path
+) -> None:
+    """Each succeeds, finds the modes equal, and leaves the other's ticks in place; README shows what it says."""
     pipeline = new_pipeline()
-    for run, (scenario, minutes) in enumerate([("spikes", 25), ("mixed", 2)], start=1):
-        result = pipeline.json("demo", "--scenario", scenario, "--minutes", str(minutes))
-        assert result["parity"] == dict.fromkeys(TABLES, True)
-        window_us = result["produced"]["end_us"] - result["produced"]["start_us"]
-        assert window_us == minutes * US_PER_MINUTE
-        assert not [check for check in result["checks"] if check["outcome"] == "error"]
-        for mode in MODES:
-            raw = result["tables"][f"{mode}/raw"]
-            landed = raw["landed"] + raw["malformed, kept as errors"]
-            assert landed == result["produced"]["sent"]
-            sources = f"select count(distinct source) from {mode}.ticks where source like 'sim-%'"
-            assert pipeline.scalar(sources) == run
-            assert not pipeline.candles(mode, "1m").empty
-        if scenario == "spikes":
-            _assert_demo_found_its_spikes(pipeline, result)
+    result = pipeline.json("demo", "--scenario", "spikes", "--minutes", "25")
+    assert result["parity"] == dict.fromkeys(TABLES, True)
+    window_us = result["produced"]["end_us"] - result["produced"]["start_us"]
+    assert window_us == 25 * US_PER_MINUTE
+    assert not [check for check in result["checks"] if check["outcome"] == "error"]
+    for mode in MODES:
+        raw = result["tables"][f"{mode}/raw"]
+        landed = raw["landed"] + raw["malformed, kept as errors"]
+        assert landed == result["produced"]["sent"]
+        assert not pipeline.candles(mode, "1m").empty
+    _assert_demo_wrote_the_report(pipeline, result, screenshots)
+    _assert_demo_found_its_spikes(pipeline, result)
+    code, output, errors = pipeline.run("demo")
+    assert code == 0, errors
+    _assert_readme_shows(output)
+    for mode in MODES:
+        sources = f"select count(distinct source) from {mode}.ticks where source like 'sim-%'"
+        assert pipeline.scalar(sources) == 2
+
+
+def _assert_readme_shows(output: str) -> None:
+    """Every line but for its numbers, and for whether an event was found: that depends on the hour."""
+    told = next(block for block in page(README).blocks("text") if "ticks sent" in block)
+    given = [_without_numbers(line) for line in output.splitlines()]
+    for line in told.splitlines():
+        assert line.strip() == "…" or _without_numbers(line) in given
+
+
+def _without_numbers(line: str) -> str:
+    line = re.sub(r"found, [\d.]+ s|missed", "found or missed", line)
+    return " ".join(re.sub(r"sim-\w+|\d[\d,.:TZ-]*", "0", line).split())
+
+
+def _assert_demo_wrote_the_report(
+    pipeline: Pipeline, result: dict[str, Any], screenshots: Path
+) -> None:
+    """Of the newest day, the demo's own runs in it; a browser shows it."""
+    page = pipeline.home / "report" / "index.html"
+    assert result["report"] == str(page)
+    seen = page.read_text(encoding="utf-8")
+    for told in ("aggregated_1m", "candles_match_sql", "a month"):
+        assert told in seen
+    if find_chromium():
+        with open_browser(height=1000) as browser:
+            browser.goto(page)
+            browser.page.screenshot(path=screenshots / "report.png")
+        assert (browser.complaints, browser.outside) == ([], [])
 
 
 def _assert_demo_found_its_spikes(pipeline: Pipeline, result: dict[str, Any]) -> None:
@@ -286,6 +324,7 @@ def test_a_demo_runs_with_one_mode_alone(new_pipeline: Callable[..., Pipeline]) 
     pipeline = new_pipeline(STORAGE_MODES=PARQUET.value)
     result = pipeline.json("demo", "--minutes", "2")
     assert result["parity"] == {}
+    assert result["report"] is None
     assert sorted(result["tables"]) == sorted(f"{PARQUET}/{table}" for table in TABLES)
     assert result["streamed"].keys() == {PARQUET.value}
     assert not pipeline.candles(PARQUET, "5m").empty

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from tick_pipeline_tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 #: Names the browser; unset, the first of these on PATH is taken.
 CHROMIUM_VARIABLE = "TICK_PIPELINE_TEST_CHROMIUM"
+#: Names a folder that keeps the pictures; unset, they are in pytest's own, or not taken.
+SCREENSHOTS_VARIABLE = "TICK_PIPELINE_TEST_SCREENSHOTS"
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 _START_SECONDS, _END_SECONDS = 120.0, 15.0
 #: Runs start at once: the queue of the product's own configuration needs the daemon.
@@ -197,7 +200,7 @@ def serve(pipeline: Pipeline) -> Generator[Web]:
     state.mkdir()
     product_config = ROOT / "tick_pipeline" / "orchestration" / "dagster.yaml"
     (state / "dagster.yaml").write_text(product_config.read_text("utf-8") + _NO_QUEUE, "utf-8")
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
     log = state / "webserver.log"
     with log.open("w", encoding="utf-8") as output:
@@ -224,12 +227,6 @@ def find_chromium() -> str | None:
     named = os.environ.get(CHROMIUM_VARIABLE)
     candidates = (named,) if named else _CHROMIUMS
     return next((path for name in candidates if (path := shutil.which(name))), None)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _wait_until_up(web: Web, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -38,11 +38,29 @@ START_US = parse_instant("2026-01-01T10:00:00Z")
 
 
 def run(
-    lake: Any, modes: list[StorageMode] | None = None, **changes: Any
+    lake: Any, modes: list[StorageMode] | None = None, *, again: bool = False, **changes: Any
 ) -> dict[StorageMode, DeliverySummary]:
     """Deliver all that is pending, as a new process would."""
     settings = load_settings(home=lake.home.path, _env_file=None, **changes)
-    return deliver(lake.home, settings, LocalStream(lake.home.stream), modes=modes or BOTH)
+    stream = LocalStream(lake.home.stream)
+    return deliver(lake.home, settings, stream, modes=modes or BOTH, again=again)
+
+
+def test_a_mode_that_lost_its_files_is_delivered_again_from_the_stream(
+    lake: Any, tick: Any
+) -> None:
+    """What was lost comes back; what was not is in raw twice, under other names."""
+    lake.put([tick(sequence=number) for number in range(1, 40)])
+    run(lake)
+    (lost, *_) = lake.files(StorageMode.PARQUET_PROJECTION)
+    lost.unlink()
+    lake.put([tick(sequence=40)])
+    run(lake, again=True)
+    for mode, copies in ((StorageMode.ICEBERG, 39), (StorageMode.PARQUET_PROJECTION, 0)):
+        rows = lake.raw(mode)
+        assert set(rows.column("sequence").to_pylist()) == set(range(1, 41))
+        assert rows.num_rows == 40 + copies
+    assert all(summary.records == 0 for summary in run(lake).values())
 
 
 def test_bad_records_are_kept_malformed_in_the_error_prefix_and_invalid_in_raw(

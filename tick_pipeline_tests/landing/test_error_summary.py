@@ -72,6 +72,33 @@ def test_no_error_and_only_old_errors_are_alike(tmp_path: Path) -> None:
     assert recent(tmp_path, 0).count == 1
 
 
+def written_at(place: str | None, data: bytes) -> ErrorRecord:
+    return ErrorRecord(
+        "", "", "not_json", "", SINCE_US, data, place and "shard-0", sequence_number=place
+    )
+
+
+def test_a_record_that_was_delivered_again_counts_once(tmp_path: Path) -> None:
+    """It is known by its place in the stream and its bytes: one that does not tell its place counts each time."""
+    found = (("1", b"x"), ("2", b"x"), ("2", b"y"), (None, b"z"))
+    records = [written_at(place, data) for place, data in found]
+    for flush in ("first", "again"):
+        write_errors(
+            str(tmp_path), ICEBERG, ErrorType.ICEBERG_FAILED, flush, records, ended_us=SINCE_US
+        )
+    told = recent(tmp_path)
+    assert (told.count, told.copies, told.by_reason) == (5, 3, {"not_json": 5})
+
+
+def test_beyond_what_memory_keeps_each_copy_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tick_pipeline.landing.error_summary.MOST_KNOWN", 1)
+    records = [written_at(place, b"x") for place in ("1", "2", "1", "2")]
+    write_errors(str(tmp_path), ICEBERG, ErrorType.ICEBERG_FAILED, "a", records, ended_us=SINCE_US)
+    assert (recent(tmp_path).count, recent(tmp_path).copies) == (3, 1)
+
+
 def test_an_end_leaves_out_what_arrived_then_or_later(tmp_path: Path) -> None:
     until_us = SINCE_US + US_PER_HOUR
     arrivals = (SINCE_US - 1000, SINCE_US, until_us - 1000, until_us, until_us + US_PER_HOUR)
@@ -124,7 +151,7 @@ def test_what_cannot_be_read_is_counted_and_told(tmp_path: Path) -> None:
 def test_an_object_that_cannot_be_opened_is_told_and_the_others_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that is not there any more was redriven: nothing to tell."""
+    """One that is not there any more expired: nothing to tell."""
     for name in ("a-broken", "b-gone", "c-whole"):
         place(tmp_path, f"iceberg-failed/2026/01/02/03/{name}", record(errorCode="E"))
     errors = {

@@ -5,7 +5,8 @@
 # (pandas has no types)
 from __future__ import annotations
 
-from itertools import chain
+from datetime import timedelta
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -159,9 +160,49 @@ def test_lateness_is_told_per_hour(
         found["late_ticks"].tolist() == grouped["late_us"].agg(lambda x: (x > 60e6).sum()).tolist()
     )
     assert found["max_seconds"].tolist() == [90.0] * 3
+    assert found["late_p50_seconds"].tolist() == [90.0] * 3
+    assert found["sent_after_close"].tolist() == [0] * 3
     assert found["mean_seconds"].tolist() == pytest.approx(
         (grouped["late_us"].mean() / 1e6).tolist()
     )
+    # Closed at its end, an hour has lost what was sent later.
+    closed = answer(filled, "lateness", mode, close_after_seconds=0)["sent_after_close"]
+    ends_us = kept["event_ts"] // US_PER_HOUR * US_PER_HOUR + US_PER_HOUR
+    missed = kept[(kept["late_us"] > 60e6) & (kept["sent_ts"] >= ends_us)]
+    assert sum(closed) == len(missed)
+
+
+@both_modes
+def test_the_median_is_of_the_late_ticks_alone(home: Home, mode: StorageMode) -> None:
+    """Of two in the middle it is the smaller."""
+    late_seconds = (0, 1, 2, 61, 70, 80, 5000)
+    records = [tick("AAA", number, number + 1) for number in range(len(late_seconds))]
+    for record, seconds in zip(records, late_seconds, strict=True):
+        record["sent_ts"] = record["event_ts"] + seconds * 1_000_000
+    land(home, records, [mode])
+    engine = LocalQueryEngine(home, load_settings(home=home.path, _env_file=None))
+    [found] = engine.run_file("lateness", {**WINDOW, "storage_mode": mode.value}).records
+    assert (found["ticks"], found["late_ticks"], found["sent_after_close"]) == (7, 4, 1)
+    assert (found["late_p50_seconds"], found["max_seconds"]) == (70.0, 5000.0)
+
+
+@both_modes
+def test_minutes_with_a_candle_are_told_as_ranges(
+    filled: LocalQueryEngine, ticks: list[dict[str, Any]], mode: StorageMode
+) -> None:
+    """Between two ranges of a symbol there is a minute without one."""
+    found = answer(filled, "traded_minutes", mode)
+    minutes = [
+        (row.symbol, row.first_minute + timedelta(minutes=number))
+        for row in found.itertuples()
+        for number in range(row.candles)
+    ]
+    candles = candles_of(ticks)
+    assert sorted(minutes) == sorted(zip(candles["symbol"], candles["bucket_start"], strict=True))
+    for row, follower in pairwise(found.itertuples()):
+        assert row.last_minute == row.first_minute + timedelta(minutes=row.candles - 1)
+        if row.symbol == follower.symbol:
+            assert follower.first_minute - row.last_minute > timedelta(minutes=1)
 
 
 @both_modes
@@ -412,5 +453,6 @@ def test_every_query_is_tested_here_or_by_name() -> None:
         "storage_parity_candles",
         "storage_parity_ticks",
         "top_movers",
+        "traded_minutes",
         "volume_profile",
     }

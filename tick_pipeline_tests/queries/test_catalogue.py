@@ -61,6 +61,7 @@ def test_defaults_are_the_last_day_and_the_first_mode_in_use() -> None:
         "start": datetime(2026, 2, 28, 12, tzinfo=timezone.utc),
         "end": datetime(2026, 3, 1, 12, tzinfo=timezone.utc),
         "lateness_seconds": 60.0,
+        "close_after_seconds": 600.0,
     }
     only_parquet = (StorageMode.PARQUET_PROJECTION,)
     names, _ = load_query("lateness").bind({}, enabled_modes=only_parquet, now_us=NOW_US)

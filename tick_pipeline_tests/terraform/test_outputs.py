@@ -15,7 +15,7 @@ from tick_pipeline.settings import PREFIX, Settings, load_settings
 TERRAFORM = Path(__file__).parents[2] / "terraform"
 OUTPUTS = re.findall(r'^output "(\w+)"', (TERRAFORM / "outputs.tf").read_text(), re.MULTILINE)
 #: Settings that mean something without Terraform, and that it must agree with.
-SHARED = {"storage_modes", "partitions_start"}
+SHARED = {"storage_modes", "partitions_start", "iceberg_maintainer"}
 AWS = {
     "aws_region",
     "project",
@@ -63,12 +63,14 @@ def test_make_env_writes_what_the_settings_then_read(
     values = dict.fromkeys(OUTPUTS, "x") | {
         "storage_modes": "iceberg",
         "partitions_start": "2026-01-01T00:00:00Z",
+        "iceberg_maintainer": "table_maintenance",
     }
     assert write_env(tmp_path / ".env", outputs(**values)).returncode == 0
     monkeypatch.chdir(tmp_path)
     settings = load_settings()
     assert {name: getattr(settings, name) for name in AWS} == dict.fromkeys(AWS, "x")
     assert [mode.value for mode in settings.storage_modes] == ["iceberg"]
+    assert settings.iceberg_maintainer == "table_maintenance"
 
 
 def test_make_env_keeps_every_other_line(tmp_path: Path) -> None:

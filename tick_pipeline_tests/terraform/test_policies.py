@@ -120,6 +120,46 @@ def test_producer_puts_ticks_and_nothing_else(plan: Callable[[str], list[Resourc
     ]
 
 
+def test_dagster_may_look_after_the_parquet_tables(plan: Callable[[str], list[Resource]]) -> None:
+    """Nobody else does; the Iceberg tables are Glue's optimizers' here."""
+    policy = of_type(plan("everything"), "aws_iam_role_policy")[
+        "module.dagster_role.aws_iam_role_policy.this"
+    ]["policy"]
+    statements = {entry["Sid"]: entry for entry in json.loads(policy)["Statement"]}
+    for sid in ("WriteObjects", "DeleteObjects"):
+        resources = statements[sid]["Resource"]
+        assert any(arn.endswith("/warehouse/parquet_projection/raw/*") for arn in resources)
+        assert not any("/warehouse/iceberg/" in arn for arn in resources)
+
+
+def test_dagster_may_redrive(plan: Callable[[str], list[Resource]]) -> None:
+    """It reads what failed, puts it, looks into the stream for what was put, and remembers it where nothing expires."""
+    policy = of_type(plan("everything"), "aws_iam_role_policy")[
+        "module.dagster_role.aws_iam_role_policy.this"
+    ]["policy"]
+    statements = {entry["Sid"]: entry for entry in json.loads(policy)["Statement"]}
+    for sid, action in (
+        ("PutTicks", "kinesis:PutRecords"),
+        ("ReadStream", "kinesis:GetRecords"),
+        ("ReadStream", "kinesis:GetShardIterator"),
+        ("DecryptTicks", "kms:Decrypt"),
+    ):
+        assert action in statements[sid]["Action"]
+    for sid in ("ReadObjects", "WriteObjects", "DeleteObjects"):
+        assert any(arn.endswith("/checkpoints/*") for arn in statements[sid]["Resource"])
+    assert any(
+        arn.endswith("/warehouse/iceberg/*") for arn in statements["ReadObjects"]["Resource"]
+    )
+    [lifecycle] = of_type(plan("everything"), "aws_s3_bucket_lifecycle_configuration").values()
+    expired = [
+        rule["filter"][0]["prefix"]
+        for rule in lifecycle["rule"]
+        if any(item.get("days") for item in rule["expiration"])
+    ]
+    assert expired
+    assert not [prefix for prefix in expired if prefix.startswith("checkpoints")]
+
+
 @pytest.mark.parametrize("name", PLANS)
 def test_jobs_recompute_whole_hours_and_end(
     name: str, plan: Callable[[str], list[Resource]]

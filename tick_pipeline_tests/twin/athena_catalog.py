@@ -122,7 +122,9 @@ class AthenaCatalog:
             name = (node.db or database or "default").lower(), node.name.lower()
             node.set("db", exp.to_identifier(name[0]))
             node.set("catalog", None)
-            if name not in self._known:
+            if (version := node.args.get("version")) is not None:
+                self._add_as_of(node, *name, version)
+            elif name not in self._known:
                 self._known.add(name)
                 self._add(*name, self._table(*name, place(node)))
 
@@ -155,6 +157,32 @@ class AthenaCatalog:
             f'create view "{database}"."{name}" as select {columns} from "{registered}"'
         )
 
+    def _add_as_of(self, node: exp.Table, database: str, name: str, version: exp.Version) -> None:
+        """FOR TIMESTAMP AS OF, which Iceberg tables alone have."""
+        table = self._table(database, name, place(node))
+        parameters = table.get("Parameters", {})
+        if parameters.get("table_type", "").upper() != "ICEBERG":
+            raise QueryFailedError(
+                "NOT_SUPPORTED: This connector does not support versioned tables"
+            )
+        moment = f"select epoch_ms({duckdb_sql(version.expression)})"
+        row = self.connection.execute(moment).fetchone()
+        assert row is not None
+        location = parameters["metadata_location"]
+        stored = StaticTable.from_metadata(location, self.file_io)
+        snapshot = stored.snapshot_as_of_timestamp(int(row[0]))
+        if snapshot is None:
+            raise QueryFailedError(
+                f'INVALID_ARGUMENTS: No version history table "{database}"."{name}" at or before {row[0]}'
+            )
+        registered = f"{database}__{name}__{snapshot.snapshot_id}"
+        self.connection.register(registered, self._iceberg(location, snapshot.snapshot_id))
+        for part in ("version", "db"):
+            node.set(part, None)
+        node.set("this", exp.to_identifier(registered, quoted=True))
+        if not node.alias:
+            node.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
+
     def _add_view(self, database: str, name: str, table: dict[str, Any]) -> None:
         encoded = _VIEW.fullmatch(table["ViewOriginalText"])
         assert encoded is not None, table["ViewOriginalText"]
@@ -171,7 +199,7 @@ class AthenaCatalog:
                 f"INVALID_VIEW: View 'awsdatacatalog.{database}.{name}' is stale or in invalid state: {made}"
             )
 
-    def _iceberg(self, metadata_location: str) -> Any:
+    def _iceberg(self, metadata_location: str, snapshot_id: int | None = None) -> Any:
         table = StaticTable.from_metadata(metadata_location, self.file_io)
         schema = pa.schema(
             [(column.name, _ARROW[str(column.field_type)]) for column in table.schema().fields]
@@ -181,11 +209,12 @@ class AthenaCatalog:
             for part in table.spec().fields
             if isinstance(part.transform, HourTransform)
         ]
-        tasks = list(table.scan().plan_files())
+        scan = table.scan(snapshot_id=snapshot_id)
+        tasks = list(scan.plan_files())
         if any(task.delete_files for task in tasks):
             for task in tasks:
                 self._note(task.file.file_path, task.file.file_size_in_bytes)
-            return table.scan().to_arrow().cast(schema)
+            return scan.to_arrow().cast(schema)
         return self._dataset(
             schema,
             [

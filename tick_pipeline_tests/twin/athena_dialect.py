@@ -13,6 +13,7 @@ _FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 #: What Athena has and DuckDB has not.
 MACROS = (
     "create macro from_unixtime_nanos(n) as make_timestamptz(n // 1000)",
+    "create macro at_timezone(t, zone) as t at time zone zone",
     "create macro infinity() as cast('infinity' as double)",
     "create macro nan() as cast('nan' as double)",
     "create macro in_units(us, unit) as cast(round(us / cast(unit as double)) as bigint) * unit",

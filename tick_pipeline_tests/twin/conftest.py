@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks for secrets in all that was written comes last."""
-    items.sort(key=lambda item: item.path.name == "test_nothing_secret.py")
-
-
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """The session's one emulator, with whatever the test before left in it."""

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
-import socket
 import string
 import subprocess
 import time
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from tick_pipeline_tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -30,12 +32,12 @@ PYTHON = ROOT / ".venv" / "emulator" / "bin" / "python"
 #: The account that owns all that is created in it.
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+# The processes of one run of the tests have the same.
+_DRAW = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex())
 #: Credentials that can be found again, wherever one of them should leak to; in no file of the repository. The emulator
 #: takes any.
-ACCESS_KEY = "AKIA" + "".join(
-    secrets.choice(string.ascii_uppercase + string.digits) for _ in range(16)
-)
-SECRET_KEY = f"twin-marked-{secrets.token_hex(16)}"
+ACCESS_KEY = "AKIA" + "".join(_DRAW.choices(string.ascii_uppercase + string.digits, k=16))
+SECRET_KEY = f"twin-marked-{_DRAW.randbytes(16).hex()}"
 #: Why tests that need it cannot run where it is not installed.
 ABSENT = "no emulator of AWS in .venv/emulator: make .venv/.emulator"
 
@@ -130,7 +132,7 @@ def run_emulator(folder: Path) -> Generator[Emulator, None, None]:
     """
     if not PYTHON.exists():
         raise EmulatorError(ABSENT)
-    port = _free_port()
+    port = free_port()
     url = f"http://{_HOST}:{port}"
     with _log(folder).open("wb") as log:
         process = subprocess.Popen(
@@ -209,12 +211,6 @@ def _request(url: str, method: str = "GET") -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=_REQUEST_SECONDS) as response:
         response.read()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _log(folder: Path) -> Path:

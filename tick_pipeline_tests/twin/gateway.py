@@ -228,6 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
         call = _Call(self.command, self.path, headers, self._body(headers))
         status, answered, body = self.gateway.handle(call)
         self.send_response_only(status)
+        # As every answer of AWS has it: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonResponseHeaders.html
+        if "date" not in {name.lower() for name, _ in answered}:
+            self.send_header("Date", self.date_time_string())
         for name, value in answered:
             self.send_header(name, value)
         if self.command != "HEAD":

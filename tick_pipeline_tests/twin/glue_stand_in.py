@@ -72,6 +72,32 @@ with dagster_log() as log:
     reporter_for(given["--REPORT"]).report([report])
 """
 SLEEP = "time.sleep(60)"
+#: Tells its progress, and ends as it is asked to: what the streaming job does, without a stream.
+FOLLOW = """
+import boto3
+from urllib.parse import urlsplit
+from tick_pipeline.event_time import now_us
+from tick_pipeline.spark.streaming.progress import EndReason, Phase, StreamProgress
+s3, place = boto3.client("s3"), urlsplit(given["--CONTROL"])
+progress = StreamProgress(started_us=now_us(), heartbeat_us=now_us(), phase=Phase.RUNNING)
+def tell():
+    progress.heartbeat_us = now_us()
+    key = place.path.lstrip("/") + "/progress.json"
+    s3.put_object(Bucket=place.netloc, Key=key, Body=progress.to_json().encode())
+def asked():
+    listed = s3.list_objects_v2(Bucket=place.netloc, Prefix=place.path.lstrip("/") + "/stop")
+    return "Contents" in listed
+def end(reason):
+    progress.phase, progress.end_reason = Phase.ENDED, EndReason(reason)
+    tell()
+    sys.exit(0)
+tell()
+"""
+UNTIL_ASKED = """
+while not asked():
+    time.sleep(0.05)
+end("stopped")
+"""
 
 
 def use_twin(twin: Twin, monkeypatch: pytest.MonkeyPatch, **named: str) -> Settings:

@@ -109,6 +109,7 @@ def provision(
                 "PROJECT": PROJECT,
                 "STORAGE_MODES": ",".join(sorted(StorageMode)),
                 "PARTITIONS_START": f"{FIRST_YEAR}-01-01T00:00:00Z",
+                "ICEBERG_MAINTAINER": "table_maintenance",
                 "BUCKET": BUCKET,
                 "STREAM": STREAM,
                 "FIREHOSE_ICEBERG": FIREHOSES[StorageMode.ICEBERG],

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tick_pipeline.errors import QueryError
+from tick_pipeline.event_time import US_PER_HOUR, as_datetime, now_us, parse_instant
 from tick_pipeline.queries.catalogue import load_query, query_names
+from tick_pipeline.report import asking
+from tick_pipeline.report.standard_queries import OPENING, STANDARD_QUERIES
+from tick_pipeline.resources.aws.clients import AwsClients
+from tick_pipeline.resources.aws.firehose_landing import FirehoseLanding
+from tick_pipeline.resources.landing import LocalLanding
+from tick_pipeline.sessions.measure import measure_coverage
 from tick_pipeline.storage import StorageMode
 from tick_pipeline_tests.queries.warehouse import WINDOW
 from tick_pipeline_tests.twin.athena_lake import AthenaLake, athena_lake, copy_to_twin, fill
@@ -20,8 +27,12 @@ from tick_pipeline_tests.twin.athena_lake import AthenaLake, athena_lake, copy_t
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tick_pipeline.report.standard_queries import StandardQuery
     from tick_pipeline.resources.aws.athena import AthenaQueryEngine
+    from tick_pipeline.resources.landing import Landing
     from tick_pipeline.resources.query_engine import LocalQueryEngine
+    from tick_pipeline.resources.query_port import QueryEngine
+    from tick_pipeline.sessions.coverage import Coverage
     from tick_pipeline_tests.twin.twin import Twin
 
 MODES = tuple(StorageMode)
@@ -236,3 +247,57 @@ def test_a_query_over_the_workgroups_limit_is_told_to_filter(lake: AthenaLake) -
         assert found.bytes == hour.bytes
     finally:
         lake.athena.scan_limit_bytes = None
+
+
+@both_modes
+def test_minutes_without_a_candle_are_sorted_as_here(lake: AthenaLake, mode: StorageMode) -> None:
+    start_us = parse_instant(WINDOW["start"])
+
+    def measured(engine: QueryEngine, landing: Landing) -> Coverage:
+        return measure_coverage(
+            engine,
+            landing,
+            mode,
+            start_us,
+            start_us + 2 * US_PER_HOUR,
+            calendar="24/7",
+            closed_us=now_us(),
+        )
+
+    found = measured(lake.engine(), FirehoseLanding(AwsClients(lake.settings), lake.settings))
+    assert sum(symbol.no_trade for symbol in found.symbols) > 0
+    assert found == measured(lake.here, LocalLanding(lake.home, lake.settings))
+
+
+@both_modes
+@pytest.mark.parametrize("query", [*STANDARD_QUERIES, OPENING], ids=lambda query: query.name)
+def test_a_question_of_the_report_has_the_same_answer(
+    query: StandardQuery,
+    mode: StorageMode,
+    here: LocalQueryEngine,
+    athena: AthenaQueryEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a filter on the time and without; and what is told of reading is Athena's own figure."""
+    monkeypatch.setattr(asking, "_RUNS", 1)
+    hour_us = parse_instant("2026-03-01T10:00:00Z")
+    values = {
+        "symbol": asking.busiest_symbol(here, hour_us),
+        "start": as_datetime(hour_us),
+        "end": as_datetime(hour_us + US_PER_HOUR),
+    }
+    for filtered in (True, False):
+        sql = query.sql(mode, filtered=filtered)
+        named = {name: value for name, value in values.items() if f":{name}" in sql}
+        found = athena.run(sql, named)
+        assert _rounded(found.table) == _rounded(here.run(sql, named).table)
+        reading = asking.read(athena, sql, values)
+        assert (reading.read_bytes, len(reading.runs)) == (found.bytes, 1)
+
+
+def _rounded(table: Any) -> list[list[Any]]:
+    """Rows whose doubles do not tell in which order a sum was made."""
+    return [
+        [f"{value:.12g}" if isinstance(value, float) else value for value in row.values()]
+        for row in table.to_pylist()
+    ]

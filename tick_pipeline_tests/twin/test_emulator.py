@@ -106,7 +106,7 @@ def test_a_start_that_fails_tells_the_end_of_the_log(
 ) -> None:
     """Such as one whose port was taken between our choice and its start."""
     taken = int(emulator.url.rsplit(":", 1)[1])
-    monkeypatch.setattr(module, "_free_port", lambda: taken)
+    monkeypatch.setattr(module, "free_port", lambda: taken)
     # Ours is the one that ends, though another answers.
     monkeypatch.setattr(module, "_is_ready", _never)
     with pytest.raises(EmulatorError, match=f"exit code 1 .* 127.0.0.1:{taken} is already in use"):

@@ -17,7 +17,14 @@ from tick_pipeline.resources.aws.glue_anomaly_stream import GlueAnomalyStream
 from tick_pipeline.resources.stream_run import StreamOptions, StreamRunStatus
 from tick_pipeline.spark.scoring_rules import ScoringRules
 from tick_pipeline_tests.aws_settings import AWS_SETTINGS
-from tick_pipeline_tests.twin.glue_stand_in import BUCKET, QUICK, make_job, use_twin
+from tick_pipeline_tests.twin.glue_stand_in import (
+    BUCKET,
+    FOLLOW,
+    QUICK,
+    UNTIL_ASKED,
+    make_job,
+    use_twin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,32 +37,6 @@ NAME = AWS_SETTINGS["TICK_PIPELINE_GLUE_JOB_ANOMALY_STREAM"]
 CONTROL = "checkpoints/anomaly-stream-control"
 CHECKPOINT = "checkpoints/anomaly-stream"
 OPTIONS = StreamOptions(trigger_seconds=5, idle_minutes=0, max_hours=0)
-#: Tells its progress, and ends as it is asked to: what the job does, without a stream.
-FOLLOW = """
-import boto3
-from urllib.parse import urlsplit
-from tick_pipeline.event_time import now_us
-from tick_pipeline.spark.streaming.progress import EndReason, Phase, StreamProgress
-s3, place = boto3.client("s3"), urlsplit(given["--CONTROL"])
-progress = StreamProgress(started_us=now_us(), heartbeat_us=now_us(), phase=Phase.RUNNING)
-def tell():
-    progress.heartbeat_us = now_us()
-    key = place.path.lstrip("/") + "/progress.json"
-    s3.put_object(Bucket=place.netloc, Key=key, Body=progress.to_json().encode())
-def asked():
-    listed = s3.list_objects_v2(Bucket=place.netloc, Prefix=place.path.lstrip("/") + "/stop")
-    return "Contents" in listed
-def end(reason):
-    progress.phase, progress.end_reason = Phase.ENDED, EndReason(reason)
-    tell()
-    sys.exit(0)
-tell()
-"""
-UNTIL_ASKED = """
-while not asked():
-    time.sleep(0.05)
-end("stopped")
-"""
 
 
 @pytest.fixture

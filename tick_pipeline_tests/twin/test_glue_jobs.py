@@ -196,7 +196,7 @@ def test_workers_follow_from_the_raw_files_of_all_modes_and_rules_are_passed_on(
     lake.land([tick(START_US)], *both)
     lake.land([tick(START_US + HOUR_US)], *both)
     (parquet,) = lake.objects("raw", START_US).values()
-    monkeypatch.setattr(glue_jobs, "_ANOMALIES_BYTES_A_DPU", len(parquet))
+    monkeypatch.setattr(glue_jobs, "ANOMALIES_BYTES_A_DPU", len(parquet))
     settings, rules = load_settings(), ScoringRules(window_minutes=3)
     request = AnomalyRequest(START_US, START_US + HOUR_US, both, LoadDataMode.SPARK, rules)
     assert GlueSparkJobs(AwsClients(settings), settings, pace=QUICK).run_anomalies(request) == []

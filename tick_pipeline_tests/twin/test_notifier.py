@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tick_pipeline.defs.operations.notifications import run_failure_notifier
 from tick_pipeline.errors import AwsError, SettingsError
+from tick_pipeline.orchestration.instance import open_instance
 from tick_pipeline.resources.aws.clients import AwsClients
 from tick_pipeline.resources.aws.sns_notifier import SnsNotifier
 from tick_pipeline.settings import Settings, load_settings
 from tick_pipeline_tests.aws_settings import AWS_SETTINGS
+from tick_pipeline_tests.defs.looks import KEY, Looks, copies
 
 if TYPE_CHECKING:
+    from tick_pipeline.home import Home
     from tick_pipeline_tests.twin.twin import Twin
 
 
@@ -39,7 +43,9 @@ def inbox(twin: Twin, settings: Settings) -> str:
 
 def received(twin: Twin, queue: str) -> tuple[str, str]:
     """Subject and text of the one message of a queue."""
-    (message,) = twin.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
+    (message,) = twin.client("sqs").receive_message(
+        QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10
+    )["Messages"]
     body = json.loads(message["Body"])
     return body["Subject"], body["Message"]
 
@@ -79,3 +85,25 @@ def test_without_a_topic_nobody_is_told_in_silence(
     settings = load_settings()
     with pytest.raises(SettingsError, match="TICK_PIPELINE_SNS_TOPIC_ARN"):
         SnsNotifier(AwsClients(settings), settings).notify("subject", "text")
+
+
+def test_three_failed_runs_are_one_message_once_the_topic_takes_it(
+    twin: Twin, on_twin: Settings, home: Home
+) -> None:
+    """A look that SNS refuses loses nothing, and no message quotes the credential that the runs did."""
+    sns, notifier = twin.client("sns"), SnsNotifier(AwsClients(on_twin), on_twin)
+    with open_instance(home, on_twin) as instance:
+        looks = Looks(run_failure_notifier(on_twin), instance, notifier)
+        looks.look()
+        for _ in range(3):
+            copies.execute_in_process(instance=instance, raise_on_error=False)
+        sns.delete_topic(TopicArn=on_twin.sns_topic_arn)
+        assert looks.look().startswith("not told, so tried again at the next look: notifying arn:")
+        sns.create_topic(Name="alerts")
+        queue = inbox(twin, on_twin)
+        looks.look()
+        assert looks.look() == "nothing to tell"
+    subject, text = received(twin, queue)
+    assert subject.startswith("copies failed 3 times: ValueError: no such folder")
+    assert "newest run: " in text
+    assert KEY not in subject + text

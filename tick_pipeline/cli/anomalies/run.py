@@ -9,11 +9,13 @@ from tick_pipeline.cli.hours import (
     LoadOption,
     StartOption,
     asked_hours,
+    raw_marks,
     rows_of_reading,
+    say_next,
     say_where_partitions_begin,
 )
 from tick_pipeline.cli.options import AsJson, StorageModeOption, deployment_of
-from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
+from tick_pipeline.cli.output import progress_bar, show_json, show_table
 from tick_pipeline.settings import load_settings, scoring_rules
 
 if TYPE_CHECKING:
@@ -40,14 +42,15 @@ def run(
     request = AnomalyRequest(*hours, rules=scoring_rules(settings))
     deployment = deployment_of(settings)
     say_where_partitions_begin(deployment.home, hours.start_us)
+    marks = raw_marks(deployment, hours)
     with progress_bar("anomalies by Spark"):
         reports = deployment.spark_jobs().run_anomalies(request)
-    report_anomalies(deployment.home, settings, reports)
+    report_anomalies(deployment.home, settings, reports, marks)
     if as_json:
         show_json(reports)
         return
     show_table(("what", *(report.storage_mode for report in reports)), report_rows(reports))
-    say("next: tick-pipeline query --file anomalies_with_candle")
+    say_next(reports, "anomalies_with_candle")
 
 
 def report_rows(reports: Sequence[AnomalyReport]) -> list[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ import typer
 from tick_pipeline.cli.options import AsJson, deployment_of, local_home, local_settings
 from tick_pipeline.cli.output import progress_bar, say, show_json, show_table
 from tick_pipeline.cli.signals import stop_on_signals
-from tick_pipeline.errors import InputError
+from tick_pipeline.errors import InputError, WorkError
 from tick_pipeline.event_time import format_short
 from tick_pipeline.settings import load_settings
 
@@ -38,6 +38,9 @@ def start(
     max_hours: Annotated[
         float, typer.Option(min=0, help="End after so long in any case; 0 never.")
     ] = 12.0,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Stay with it; Ctrl-C stops it, flushed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score the stream: in the background until stopped, or with --drain what is there."""
@@ -45,6 +48,10 @@ def start(
 
     if flush and not drain:
         raise InputError("--flush belongs to --drain; a running stream is flushed by stop --flush")
+    if follow and drain:
+        raise InputError(
+            "--follow and --drain do not go together: a drain is in the foreground anyway"
+        )
     options = StreamOptions(
         drain=drain,
         flush=flush,
@@ -55,6 +62,9 @@ def start(
     )
     if drain:
         _drain(options, as_json=as_json)
+        return
+    if follow:
+        _follow(options, as_json=as_json)
         return
     status = _stream().start(options)
     _show_status(status, as_json=as_json)
@@ -99,6 +109,34 @@ def progress_rows(progress: StreamProgress) -> list[tuple[Any, ...]]:
 
 def _stream() -> AnomalyStream:
     return deployment_of(load_settings()).anomaly_stream()
+
+
+def _follow(options: StreamOptions, *, as_json: bool) -> None:
+    """Keep it running until Ctrl-C, then stop it, with what it has open scored."""
+    deployment = deployment_of(load_settings())
+    stream = deployment.anomaly_stream()
+    with stop_on_signals() as stop:
+        state = ""
+        while not stop.is_set():
+            status = stream.status()
+            if status.runner is None:
+                status = _started(stream, options)
+            if status.state != state:
+                say(f"the stream of anomalies: {status.state}, as {status.runner or 'nothing yet'}")
+                state = status.state
+            stop.wait(deployment.look_seconds)
+        _show_status(stream.stop(flush=True), as_json=as_json)
+
+
+def _started(stream: AnomalyStream, options: StreamOptions) -> StreamRunStatus:
+    """How it stands after a start, by this process or by another that came first, as the sensor may."""
+    try:
+        return stream.start(options)
+    except WorkError:
+        status = stream.status()
+        if status.runner is None:
+            raise
+        return status
 
 
 def _drain(options: StreamOptions, *, as_json: bool) -> None:

@@ -4,10 +4,11 @@ import dagster as dg
 
 from tick_pipeline.orchestration.checks import no_rows
 from tick_pipeline.orchestration.partitions import check_window
-from tick_pipeline.orchestration.ports import QueryEngine
+from tick_pipeline.orchestration.ports import Landing, QueryEngine
+from tick_pipeline.orchestration.session_coverage import coverage_told
 from tick_pipeline.orchestration.tables import asset_key
-from tick_pipeline.settings import load_settings
-from tick_pipeline.storage import TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline.settings import Settings, load_settings
+from tick_pipeline.storage import RAW, TIMEFRAMES, StorageMode, candle_table
 
 
 def candle_invariants(mode: StorageMode, timeframe: str) -> dg.AssetChecksDefinition:
@@ -44,6 +45,24 @@ def candles_match_sql(mode: StorageMode) -> dg.AssetChecksDefinition:
     return check
 
 
+def session_coverage(mode: StorageMode, settings: Settings) -> dg.AssetChecksDefinition:
+    """Why minutes have no candle."""
+
+    @dg.asset_check(
+        asset=asset_key(mode, candle_table("1m")),
+        name="session_coverage",
+        additional_deps=[asset_key(mode, RAW)],
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, query_engine: QueryEngine, landing: Landing
+    ) -> dg.AssetCheckResult:
+        """No minute of the market's sessions lacks its candle because data was lost."""
+        window = check_window(context)
+        return coverage_told(query_engine, landing, mode, window, settings)
+
+    return check
+
+
 def five_is_five_ones(mode: StorageMode) -> dg.AssetChecksDefinition:
     """The longer candles are made of the shorter ones."""
 
@@ -67,11 +86,13 @@ def five_is_five_ones(mode: StorageMode) -> dg.AssetChecksDefinition:
 @dg.definitions
 def checks() -> dg.Definitions:
     """The checks of every enabled mode's candles."""
-    modes = load_settings().storage_modes
+    settings = load_settings()
+    modes = settings.storage_modes
     return dg.Definitions(
         asset_checks=[
             *(candle_invariants(mode, timeframe) for mode in modes for timeframe in TIMEFRAMES),
             *(candles_match_sql(mode) for mode in modes),
+            *(session_coverage(mode, settings) for mode in modes),
             *(five_is_five_ones(mode) for mode in modes),
         ]
     )

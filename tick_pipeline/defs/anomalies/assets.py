@@ -5,10 +5,11 @@
 import dagster as dg
 
 from tick_pipeline.orchestration.failures import permanent_failures
+from tick_pipeline.orchestration.mark_history import mark_metadata
 from tick_pipeline.orchestration.metadata import anomaly_metadata
 from tick_pipeline.orchestration.partitions import asset_window, hourly
 from tick_pipeline.orchestration.pictures import anomaly_picture
-from tick_pipeline.orchestration.ports import QueryEngine, SparkJobs
+from tick_pipeline.orchestration.ports import LandedFiles, QueryEngine, SparkJobs
 from tick_pipeline.orchestration.tables import asset_key, table_spec
 from tick_pipeline.settings import Settings, load_settings, scoring_rules
 from tick_pipeline.spark.request import AnomalyRequest
@@ -34,17 +35,21 @@ def anomaly_asset(mode: StorageMode, settings: Settings) -> dg.AssetsDefinition:
         pool=f"{mode}_anomalies",
     )
     def anomalies(
-        context: dg.AssetExecutionContext, spark_jobs: SparkJobs, query_engine: QueryEngine
+        context: dg.AssetExecutionContext,
+        spark_jobs: SparkJobs,
+        query_engine: QueryEngine,
+        landed_files: LandedFiles,
     ) -> dg.MaterializeResult:
         window = asset_window(context)
         request = AnomalyRequest(window.start_us, window.end_us, (mode,), None, rules)
         with permanent_failures():
+            mark = mark_metadata(landed_files.mark(mode))
             (report,) = spark_jobs.run_anomalies(request, run=context)
             asked = {"storage_mode": mode.value, **window.parameters}
             stored = query_engine.run_file("anomalies_with_candle", asked)
             picture = anomaly_picture(query_engine, report, window, rules)
         metadata = anomaly_metadata(report, window, stored, picture)
-        return dg.MaterializeResult(metadata={**metadata, "run id": context.run.run_id})
+        return dg.MaterializeResult(metadata={**metadata, **mark, "run id": context.run.run_id})
 
     return anomalies
 

@@ -4,38 +4,58 @@
 # pyright: reportUnknownMemberType=false
 import dagster as dg
 
-from tick_pipeline.orchestration.checks import freshness_checks
-from tick_pipeline.orchestration.partitions import hourly
-from tick_pipeline.orchestration.tables import OHLC_TABLES, asset_key
-from tick_pipeline.settings import load_settings
+from tick_pipeline.errors import TickPipelineError
+from tick_pipeline.event_time import US_PER_HOUR, US_PER_SECOND, hour_floor
+from tick_pipeline.orchestration.automation import schedule_status, sensor_status
+from tick_pipeline.orchestration.freshness import freshness_checks, freshness_sensor
+from tick_pipeline.orchestration.jobs import ohlc_batch
+from tick_pipeline.orchestration.landed_hours import Rules
+from tick_pipeline.orchestration.mark_history import why_not_to_run
+from tick_pipeline.orchestration.partitions import first_hour_us, partition_key
+from tick_pipeline.orchestration.ports import LandedFiles, Landing
+from tick_pipeline.settings import Settings, load_settings
+
+
+def ohlc_hourly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Who asks for candles where `landed_hours` is off, or has not asked for them."""
+    modes = settings.storage_modes
+
+    @dg.schedule(
+        name="ohlc_hourly",
+        job=ohlc_batch(modes),
+        cron_schedule="15 * * * *",
+        execution_timezone="UTC",
+        default_status=schedule_status(settings),
+        description="Asks for the hour before the current one, a quarter past, unless its candles are up to date.",
+    )
+    def schedule(
+        context: dg.ScheduleEvaluationContext, landed_files: LandedFiles, landing: Landing
+    ) -> dg.RunRequest | dg.SkipReason:
+        now_us = int(context.scheduled_execution_time.timestamp()) * US_PER_SECOND
+        hour_us = hour_floor(now_us) - US_PER_HOUR
+        hour, rules = partition_key(hour_us), Rules.of(settings, first_hour_us(settings))
+        try:
+            reason = why_not_to_run(context.instance, landing, landed_files, rules, hour_us, modes)
+        except TickPipelineError as error:
+            # A run too many changes nothing, and a tick that fails is not repeated.
+            # Dagster keeps a tick's lines without their arguments.
+            context.log.warning(f"asked for, whether or not it is up to date: {error}")  # noqa: G004
+            reason = None
+        if reason is not None:
+            return dg.SkipReason(f"{hour}: {reason}")
+        return dg.RunRequest(run_key=hour, partition_key=hour)
+
+    return schedule
 
 
 @dg.definitions
 def automation() -> dg.Definitions:
     """`ohlc_batch`, its schedule, and what evaluates freshness."""
     settings = load_settings()
-    hours = hourly(settings)
-    tables = dg.AssetSelection.assets(
-        *(asset_key(mode, table) for mode in settings.storage_modes for table in OHLC_TABLES)
-    )
-    # Freshness is about now, not about the hour of a run.
     fresh = freshness_checks(settings.storage_modes)
-    ohlc_batch = dg.define_asset_job(
-        "ohlc_batch",
-        selection=tables - dg.AssetSelection.checks(*fresh),
-        description="What is pending in the stream into raw, candles of the hour, and their checks.",
-    )
-
-    @dg.schedule(job=ohlc_batch, cron_schedule="15 * * * *", execution_timezone="UTC")
-    def ohlc_hourly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        """The hour before the current one, a quarter past."""
-        # The newest partition is the current hour.
-        hour = hours.get_partition_keys(current_time=context.scheduled_execution_time)[-2]
-        return dg.RunRequest(run_key=hour, partition_key=hour)
-
     return dg.Definitions(
         asset_checks=fresh,
-        jobs=[ohlc_batch],
-        schedules=[ohlc_hourly],
-        sensors=[dg.build_sensor_for_freshness_checks(freshness_checks=fresh)],
+        jobs=[ohlc_batch(settings.storage_modes)],
+        schedules=[ohlc_hourly_schedule(settings)],
+        sensors=[freshness_sensor(fresh, sensor_status(settings))],
     )

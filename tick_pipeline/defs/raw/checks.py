@@ -2,8 +2,10 @@
 
 import dagster as dg
 
-from tick_pipeline.event_time import US_PER_HOUR, US_PER_SECOND, format_short, now_us
-from tick_pipeline.orchestration.checks import ERROR, WARN, no_rows
+from tick_pipeline.event_time import US_PER_DAY, now_us
+from tick_pipeline.landing.gaps import find_gaps
+from tick_pipeline.orchestration.checks import ERROR, WARN
+from tick_pipeline.orchestration.failed_records import errors_told, gaps_told
 from tick_pipeline.orchestration.metadata import record_table
 from tick_pipeline.orchestration.partitions import check_window
 from tick_pipeline.orchestration.ports import Landing, QueryEngine
@@ -13,7 +15,6 @@ from tick_pipeline.storage import RAW, StorageMode
 
 #: More than this part of the rows is an error, not a warning.
 _BAD_SHARE = 0.01
-_DAY_US = 24 * US_PER_HOUR
 
 
 def raw_quality(mode: StorageMode) -> dg.AssetChecksDefinition:
@@ -52,24 +53,23 @@ def raw_quality(mode: StorageMode) -> dg.AssetChecksDefinition:
 
 
 def raw_gaps(mode: StorageMode) -> dg.AssetChecksDefinition:
-    """Sequence numbers that did not arrive."""
+    """Sequence numbers that did not arrive, or failed."""
 
     @dg.asset_check(asset=asset_key(mode, RAW), name="raw_gaps")
     def check(
-        context: dg.AssetCheckExecutionContext, query_engine: QueryEngine
+        context: dg.AssetCheckExecutionContext, query_engine: QueryEngine, landing: Landing
     ) -> dg.AssetCheckResult:
-        """Between two numbers of a source and symbol, none is missing."""
+        """Between two numbers of a source and symbol, none is missing; where one is, it tells what became of it."""
         window = check_window(context)
-        asked = {"storage_mode": mode.value, **window.parameters}
-        result = query_engine.run_file("gaps", asked)
-        missing = sum(row["missing"] for row in result.records)
-        return no_rows(
-            window,
-            result,
-            otherwise=f"ranges of sequence numbers that did not land ({missing} numbers)",
-            severity=WARN,
-            missing=missing,
+        report = find_gaps(
+            query_engine,
+            landing,
+            mode,
+            window.start_us,
+            window.end_us,
+            close_after_seconds=load_settings().close_after_seconds,
         )
+        return gaps_told(window, report)
 
     return check
 
@@ -79,21 +79,9 @@ def error_records(mode: StorageMode) -> dg.AssetChecksDefinition:
 
     @dg.asset_check(asset=asset_key(mode, RAW), name="error_records")
     def check(landing: Landing) -> dg.AssetCheckResult:
-        """No record went to the error prefix within the last day."""
+        """No record went to the error prefix within the last day, save those that were redriven."""
         now = now_us()
-        found = landing.recent_errors(mode, now - _DAY_US)
-        metadata: dict[str, str | int] = {"error records": found.count, **found.by_reason}
-        if found.oldest_us is not None:
-            metadata["oldest"] = format_short(found.oldest_us)
-            metadata["age of the oldest (seconds)"] = (now - found.oldest_us) // US_PER_SECOND
-        return dg.AssetCheckResult(
-            passed=found.count == 0,
-            severity=WARN,
-            description=f"{found.count} records of the last day could not be stored"
-            if found.count
-            else None,
-            metadata=metadata,
-        )
+        return errors_told(landing.recent_errors(mode, now - US_PER_DAY), now)
 
     return check
 

@@ -39,6 +39,7 @@ from tick_pipeline.resources.query_plan import (
     total_estimate,
 )
 from tick_pipeline.resources.query_port import Estimate, QueryResult, TableScan
+from tick_pipeline.resources.time_travel import snapshots_at
 from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
@@ -77,23 +78,54 @@ class AthenaQueryEngine:
         self._timeout_seconds = timeout_seconds
         self._poll_seconds = poll_seconds
 
-    def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+    @property
+    def name(self) -> str:
+        """See QueryEngine."""
+        return "Athena"
+
+    def run(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> QueryResult:
         """See QueryEngine; an AwsError, too, where AWS itself fails."""
-        return self._run(read_sql(sql, self._modes), parameters or {})
+        return self._run(read_sql(sql, self._modes), parameters or {}, as_of_us)
 
-    def run_file(self, name: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+    def run_file(
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> QueryResult:
         """See QueryEngine; an AwsError, too, where AWS itself fails."""
-        return self._run(*read_file(name, parameters or {}, self._modes))
+        return self._run(*read_file(name, parameters or {}, self._modes), as_of_us)
 
-    def estimate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Estimate:
+    def estimate(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> Estimate:
         """See QueryEngine; from S3's listing and Iceberg's metadata."""
-        return self._estimate(read_sql(sql, self._modes), parameters or {})
+        return self._estimate(read_sql(sql, self._modes), parameters or {}, as_of_us)
 
-    def estimate_file(self, name: str, parameters: Mapping[str, Any] | None = None) -> Estimate:
+    def estimate_file(
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_of_us: int | None = None,
+    ) -> Estimate:
         """See QueryEngine; from S3's listing and Iceberg's metadata."""
-        return self._estimate(*read_file(name, parameters or {}, self._modes))
+        return self._estimate(*read_file(name, parameters or {}, self._modes), as_of_us)
 
-    def _run(self, statement: Statement, given: Mapping[str, Any]) -> QueryResult:
+    def _run(
+        self, statement: Statement, given: Mapping[str, Any], as_of_us: int | None
+    ) -> QueryResult:
         began = time.monotonic()
         if statement.kind not in EXECUTED:
             table = answer_from_contracts(statement, self._modes)
@@ -102,7 +134,8 @@ class AthenaQueryEngine:
         values = bound_values(statement, given)
         with DuckDBSession() as session:
             plan_scans(session, statement, values)
-        text = athena_text(statement, str(self._settings.project), values)
+        self._require_history(statement, as_of_us)
+        text = athena_text(statement, str(self._settings.project), values, as_of_us)
         query = AthenaQuery(
             self._clients,
             str(self._settings.athena_workgroup),
@@ -121,23 +154,44 @@ class AthenaQueryEngine:
             _details(execution),
         )
 
-    def _estimate(self, statement: Statement, given: Mapping[str, Any]) -> Estimate:
+    def _estimate(
+        self, statement: Statement, given: Mapping[str, Any], as_of_us: int | None
+    ) -> Estimate:
         values = bound_values(statement, given)
         if statement.kind not in EXECUTED:
             return total_estimate((), ())
         with DuckDBSession() as session:
             scans = plan_scans(session, statement, values)
-        iceberg: dict[str, Table] = {}
-        return total_estimate(scans, [self._scan(scan, iceberg) for scan in scans])
+        iceberg = self._load(statement)
+        relations = [source.relation for source in statement.sources]
+        snapshots = snapshots_at(iceberg, relations, as_of_us)
+        return total_estimate(scans, [self._scan(scan, iceberg, snapshots) for scan in scans])
 
-    def _scan(self, scan: Scan, iceberg: dict[str, Table]) -> TableScan:
+    def _load(self, statement: Statement) -> dict[str, Table]:
+        """The Iceberg tables that a statement reads, by name."""
+        tables = {
+            source.relation.table
+            for source in statement.sources
+            if source.relation.mode is StorageMode.ICEBERG
+        }
+        return {
+            table: load_iceberg_table(self._clients, self._settings, table)
+            for table in sorted(tables)
+        }
+
+    def _require_history(self, statement: Statement, as_of_us: int | None) -> None:
+        """Say what is wrong with a moment before Athena does, which knows no other storage mode."""
+        if as_of_us is not None:
+            relations = [source.relation for source in statement.sources]
+            snapshots_at(self._load(statement), relations, as_of_us)
+
+    def _scan(
+        self, scan: Scan, iceberg: Mapping[str, Table], snapshots: Mapping[str, int]
+    ) -> TableScan:
         relation = scan.source.relation
         if relation.mode is StorageMode.ICEBERG:
-            if relation.table not in iceberg:
-                iceberg[relation.table] = load_iceberg_table(
-                    self._clients, self._settings, relation.table
-                )
-            files, total = _iceberg_scan(iceberg[relation.table], relation.table, scan.times)
+            table = relation.table
+            files, total = _iceberg_scan(iceberg[table], table, scan.times, snapshots.get(table))
         else:
             files, total = self._projected_scan(relation.table, scan.times)
         return TableScan(
@@ -154,12 +208,12 @@ class AthenaQueryEngine:
 
 
 def _iceberg_scan(
-    found: Table, table: str, times: TimeRange
+    found: Table, table: str, times: TimeRange, snapshot_id: int | None
 ) -> tuple[Sequence[DataFile], int | None]:
     with lake_errors(f"planning a scan of iceberg.{table}"):
         column = partition_column(table)
-        files = iceberg_files(found, column, times)
-        return files, _hours(iceberg_files(found, column, TimeRange()))
+        files = iceberg_files(found, column, times, snapshot_id)
+        return files, _hours(iceberg_files(found, column, TimeRange(), snapshot_id))
 
 
 def _hours(files: Sequence[DataFile]) -> int:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tick_pipeline.errors import AwsError, QueryError, TickPipelineError
-from tick_pipeline.resources.aws.clients import aws_errors, error_code, without_secrets
+from tick_pipeline.redaction import without_secrets
+from tick_pipeline.resources.aws.clients import aws_errors, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable

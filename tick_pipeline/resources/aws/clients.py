@@ -4,7 +4,6 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,8 @@ from botocore.exceptions import (
 )
 
 from tick_pipeline import __version__
-from tick_pipeline.errors import AwsError, SettingsError
+from tick_pipeline.errors import NO_CREDENTIALS, NOT_REACHED, AwsError, SettingsError
+from tick_pipeline.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -59,11 +59,6 @@ _NO_CREDENTIALS = (
     PartialCredentialsError,
     SSOError,
     TokenRetrievalError,
-)
-#: What a message may quote of a request, and nobody else should read.
-_SECRET = re.compile(
-    r"(?i)((?:AWS_)?(?:secret_?access_?key|session_?token|security-?token|signature|credential)"
-    r"[\"']?\s*[=:]\s*[\"']?)[^\s\"',&]+|\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"
 )
 
 
@@ -146,7 +141,9 @@ def aws_errors(what: str) -> Generator[None]:
         code = error_code(error)
         raise AwsError(f"{what}: {_explained(error, code)}", code=code) from error
     except BotoCoreError as error:
-        raise AwsError(f"{what}: {_explained_without_answer(error)}") from error
+        raise AwsError(
+            f"{what}: {_explained_without_answer(error)}", code=_code_without_answer(error)
+        ) from error
 
 
 def error_code(error: ClientError) -> str:
@@ -171,6 +168,12 @@ def _explained(error: ClientError, code: str) -> str:
     return f"{error.operation_name} failed ({code or 'no code'}: {said})"
 
 
+def _code_without_answer(error: BotoCoreError) -> str:
+    if isinstance(error, _NO_CREDENTIALS):
+        return NO_CREDENTIALS
+    return NOT_REACHED if isinstance(error, ConnectionError) else ""
+
+
 def _explained_without_answer(error: BotoCoreError) -> str:
     said = without_secrets(" ".join(str(error).split()))
     if isinstance(error, _NO_CREDENTIALS):
@@ -178,8 +181,3 @@ def _explained_without_answer(error: BotoCoreError) -> str:
     if isinstance(error, (ConnectionError, HTTPClientError)):
         return f"AWS was not reached ({said}); look at the network and TICK_PIPELINE_AWS_REGION"
     return said
-
-
-def without_secrets(text: str) -> str:
-    """A message without keys, tokens or signatures that it may quote."""
-    return _SECRET.sub(lambda match: f"{match[1] or ''}***", text)

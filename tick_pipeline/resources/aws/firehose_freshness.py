@@ -10,16 +10,15 @@ whose delivery is blocked, tells no age; that it reads at the stream's end while
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tick_pipeline.event_time import EPOCH, US_PER_SECOND, as_datetime, format_short
-from tick_pipeline.resources.aws.clients import aws_errors
+from tick_pipeline.event_time import US_PER_SECOND, format_short
+from tick_pipeline.resources.aws.metrics import PERIOD_SECONDS, metric_query, read_metrics
 from tick_pipeline.resources.landing import DeliveryPosition
 from tick_pipeline.storage import StorageMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from tick_pipeline.resources.aws.clients import AwsClients
 
@@ -28,9 +27,8 @@ FRESHNESS = {
     StorageMode.ICEBERG: "DeliveryToIceberg.DataFreshness",
     StorageMode.PARQUET_PROJECTION: "DeliveryToS3.DataFreshness",
 }
-_PERIOD_SECONDS = 60
 _LOOK_BACK_US = 3 * 3600 * US_PER_SECOND
-_PERIOD_US = _PERIOD_SECONDS * US_PER_SECOND
+_PERIOD_US = PERIOD_SECONDS * US_PER_SECOND
 _INCOMING, _BEHIND = "incoming", "behind"
 _METRIC_BEHIND = "KinesisMillisBehindLatest"
 
@@ -59,11 +57,13 @@ def read_signals(
         AwsError: CloudWatch refused, or did not answer.
     """
     queries = [
-        _query(mode.value, "AWS/Firehose", FRESHNESS[mode], "DeliveryStreamName", name, "Maximum")
+        metric_query(
+            mode.value, "AWS/Firehose", FRESHNESS[mode], "DeliveryStreamName", name, "Maximum"
+        )
         for mode, name in firehoses.items()
     ]
     queries += [
-        _query(
+        metric_query(
             f"{_BEHIND}_{mode}",
             "AWS/Firehose",
             _METRIC_BEHIND,
@@ -73,18 +73,16 @@ def read_signals(
         )
         for mode, name in firehoses.items()
     ]
-    queries.append(_query(_INCOMING, "AWS/Kinesis", "IncomingRecords", "StreamName", stream, "Sum"))
-    found: dict[str, list[tuple[int, float]]] = {}
-    with aws_errors(f"reading the metrics of {', '.join([*firehoses.values(), stream])}"):
-        pages: Any = clients.client("cloudwatch").get_paginator("get_metric_data")
-        for page in pages.paginate(
-            MetricDataQueries=queries,
-            StartTime=as_datetime(now_us - _LOOK_BACK_US),
-            EndTime=as_datetime(now_us),
-        ):
-            for result in page["MetricDataResults"]:
-                points = zip(map(_us, result["Timestamps"]), result["Values"], strict=True)
-                found.setdefault(result["Id"], []).extend(points)
+    queries.append(
+        metric_query(_INCOMING, "AWS/Kinesis", "IncomingRecords", "StreamName", stream, "Sum")
+    )
+    found = read_metrics(
+        clients,
+        queries,
+        now_us - _LOOK_BACK_US,
+        now_us,
+        of=", ".join([*firehoses.values(), stream]),
+    )
     incoming = found.get(_INCOMING, [])
     return {
         mode: Signals(found.get(mode.value, []), found.get(f"{_BEHIND}_{mode}", []), incoming)
@@ -110,9 +108,13 @@ def judge(
         done_us, told = _delivered_until(metric, newest, signals.behind)
         if now_us - done_us < close_after_us:
             description = f"all that came before {format_short(done_us)}: {told}"
-            return DeliveryPosition(caught_up=True, description=description)
+            return DeliveryPosition(
+                caught_up=True, description=description, delivered_until_us=done_us
+            )
         if now_us - newest[0] < close_after_us and newest[0] - done_us >= close_after_us:
-            return DeliveryPosition(caught_up=False, description=f"behind: {told}")
+            return DeliveryPosition(
+                caught_up=False, description=f"behind: {told}", delivered_until_us=done_us
+            )
     arrivals = [start_us for start_us, count in signals.incoming if count]
     last_us = max(arrivals, default=None)
     delivered_after = last_us is None or (newest is not None and newest[0] > last_us)
@@ -126,13 +128,21 @@ def judge(
         when = (
             f"since {format_short(done_us)}" if last_us is None else f"at {format_short(last_us)}"
         )
-        return DeliveryPosition(caught_up=True, description=f"all: {came} {when}")
+        return DeliveryPosition(
+            caught_up=True, description=f"all: {came} {when}", delivered_until_us=now_us
+        )
     count = sum(came for start_us, came in signals.incoming if start_us >= done_us)
     reading = (
         "tells nothing" if reads is None else f"reads {reads[1] / 1000:,.0f} s behind the stream"
     )
     description = f"not known: {count:,.0f} records came since {format_short(done_us)}, {told}, and it {reading}"
-    return DeliveryPosition(caught_up=False, description=description)
+    return DeliveryPosition(caught_up=False, description=description, delivered_until_us=done_us)
+
+
+def oldest_waiting_us(signals: Signals) -> int | None:
+    """When Firehose took the oldest record that it had not delivered when it told last; microseconds."""
+    newest = max(signals.freshness, default=None)
+    return None if newest is None else newest[0] - round(newest[1] * US_PER_SECOND)
 
 
 def _delivered_until(
@@ -148,24 +158,3 @@ def _delivered_until(
     if behind_us:
         told += f", reading {behind_us / US_PER_SECOND:,.0f} s behind the stream"
     return taken_us - behind_us, told
-
-
-def _query(
-    name: str, namespace: str, metric: str, dimension: str, value: str, statistic: str
-) -> dict[str, Any]:
-    return {
-        "Id": name,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": namespace,
-                "MetricName": metric,
-                "Dimensions": [{"Name": dimension, "Value": value}],
-            },
-            "Period": _PERIOD_SECONDS,
-            "Stat": statistic,
-        },
-    }
-
-
-def _us(moment: datetime) -> int:
-    return round((moment - EPOCH).total_seconds()) * US_PER_SECOND

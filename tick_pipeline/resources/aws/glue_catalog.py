@@ -11,7 +11,8 @@ from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchIcebergTableError, NoSuchTableError
 
 from tick_pipeline.errors import AwsError
-from tick_pipeline.resources.aws.clients import aws_errors, without_secrets
+from tick_pipeline.redaction import without_secrets
+from tick_pipeline.resources.aws.clients import aws_errors
 from tick_pipeline.storage import CATALOG, StorageMode, glue_database
 
 if TYPE_CHECKING:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tick_pipeline.costs.glue import DPUS, LEAST_BILLED_SECONDS
+from tick_pipeline.costs.prices import DEFAULT_REGION, nearest_prices
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Data processing units of a worker.
-#: Source: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
-DPUS = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
-#: US dollars for an hour of a DPU in us-east-1, by execution class.
-#: Source: https://aws.amazon.com/glue/pricing/, November 2026
-_USD_A_DPU_HOUR = {"STANDARD": 0.44, "FLEX": 0.29}
-#: A shorter run costs as much as one of a minute; from there on each second counts. Same source.
-_LEAST_BILLED_SECONDS = 60
+#: Its prices, by execution class.
+_PRICES = {"STANDARD": "dpu", "FLEX": "dpu_flex"}
 _SECONDS_AN_HOUR = 3600
 _LOG_GROUPS = "/aws-glue/jobs"
 #: The names of facts, on AWS and locally.
@@ -40,7 +37,7 @@ def run_facts(
         "workers": run.get("NumberOfWorkers", 0),
         "execution class": run.get("ExecutionClass", "STANDARD"),
         "DPU-seconds": round(dpu_seconds(run), 1),
-        COST: round(cost_usd(run), 4),
+        COST: round(cost_usd(run, region), 4),
     }
 
 
@@ -55,14 +52,20 @@ def dpu_seconds(run: Mapping[str, Any]) -> float:
     return float(workers * run.get("ExecutionTime", 0))
 
 
-def cost_usd(run: Mapping[str, Any]) -> float:
-    """An estimate of what a run costs, in US dollars at the prices of us-east-1, without S3 and logs."""
+def cost_usd(run: Mapping[str, Any], region: str = DEFAULT_REGION) -> float:
+    """An estimate of what a run costs, in US dollars, without S3 and logs.
+
+    Args:
+        run: Glue's JobRun.
+        region: of AWS; where its prices are not known, those of us-east-1 are taken.
+    """
     seconds = run.get("ExecutionTime", 0)
     if not seconds:
         # It never had its workers.
         return 0.0
-    billed = dpu_seconds(run) * max(seconds, _LEAST_BILLED_SECONDS) / seconds
-    return billed / _SECONDS_AN_HOUR * _USD_A_DPU_HOUR[run.get("ExecutionClass", "STANDARD")]
+    billed = dpu_seconds(run) * max(seconds, LEAST_BILLED_SECONDS) / seconds
+    price = nearest_prices(region).of("glue", _PRICES[run.get("ExecutionClass", "STANDARD")])
+    return billed / _SECONDS_AN_HOUR * float(price.usd)
 
 
 def log_groups(job: Mapping[str, Any]) -> str:

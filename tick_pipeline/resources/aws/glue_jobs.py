@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tick_pipeline.costs.glue import ANOMALIES_BYTES_A_DPU, CANDLES_BYTES_A_DPU
 from tick_pipeline.errors import AwsError, BusyError, SparkJobError
 from tick_pipeline.event_time import format_short
 from tick_pipeline.queries.pruning import TimeRange
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
 #: Below it each run has a folder of its own for its report and its log lines; they are kept for a week.
 _PIPES = "pipes"
 _REPORT = "report.json"
-#: What a DPU, 4 cores, reads in about the half minute that a worker takes to come: more workers would be paid for
-#: their start. Candles take 0.3 CPU-seconds a million ticks, of some 30 bytes each; scores are made in Python.
-_CANDLES_BYTES_A_DPU = 2 << 30
-_ANOMALIES_BYTES_A_DPU = 512 << 20
 _ERROR_CHARACTERS = 300
 _Report = TypeVar("_Report", bound=JobReport)
 
@@ -77,7 +74,7 @@ class GlueSparkJobs:
         """
         own = {"--TIMEFRAMES": ",".join(request.timeframes)}
         name = str(self._settings.glue_job_ohlc)
-        return self._run_hours(name, request, own, _CANDLES_BYTES_A_DPU, OhlcReport, run)
+        return self._run_hours(name, request, own, CANDLES_BYTES_A_DPU, OhlcReport, run)
 
     def run_anomalies(
         self, request: AnomalyRequest, *, run: dg.AssetExecutionContext | None = None
@@ -91,7 +88,7 @@ class GlueSparkJobs:
         """
         own = {"--RULES": request.rules.to_json()}
         name = str(self._settings.glue_job_anomalies)
-        return self._run_hours(name, request, own, _ANOMALIES_BYTES_A_DPU, AnomalyReport, run)
+        return self._run_hours(name, request, own, ANOMALIES_BYTES_A_DPU, AnomalyReport, run)
 
     def _run_hours(
         self,

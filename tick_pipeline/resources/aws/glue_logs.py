@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tick_pipeline.resources.aws.clients import aws_errors, error_code, without_secrets
+from tick_pipeline.redaction import without_secrets
+from tick_pipeline.resources.aws.clients import aws_errors, error_code
 
 if TYPE_CHECKING:
     from tick_pipeline.resources.aws.clients import AwsClients

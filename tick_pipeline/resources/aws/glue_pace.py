@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_GROWTH = 1.5
+#: Looks are as far apart as a tenth of what has passed: so long a run's end may go unseen.
+_GROWTH = 1.1
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Pace:
     """How long runs are waited for, in seconds.
 
     Attributes:
-        first_poll: from the start to the first look at a run; each next wait is half as long again.
+        first_poll: from the start to the first look at a run; each next wait is a tenth longer.
         longest_poll: between two looks.
         queue: what a run may take beside its own Timeout, which counts from when it has its workers. A run
             waits up to 20 minutes for them (https://docs.aws.amazon.com/glue/latest/dg/job-run-statuses.html).
@@ -26,7 +27,7 @@ class Pace:
         stop: until a run that is stopped has ended.
     """
 
-    first_poll: float = 2.0
+    first_poll: float = 0.5
     longest_poll: float = 5.0
     queue: float = 30 * 60.0
     outage: float = 10 * 60.0

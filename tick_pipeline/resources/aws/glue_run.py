@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from tick_pipeline.errors import AwsError, BusyError, SparkJobError
-from tick_pipeline.resources.aws.clients import aws_errors, without_secrets
+from tick_pipeline.redaction import without_secrets
+from tick_pipeline.resources.aws.clients import aws_errors
 from tick_pipeline.resources.aws.glue_errors import is_unclear, passes
 from tick_pipeline.resources.aws.glue_pace import Pace
 

@@ -21,7 +21,9 @@ from tick_pipeline.resources.aws.projected_tables import Projection, projected_d
 from tick_pipeline.resources.aws.s3_error_store import S3ErrorStore
 from tick_pipeline.resources.aws.s3_files import list_parquet_files, warehouse_uri
 from tick_pipeline.resources.aws.s3_footers import s3_footers
+from tick_pipeline.resources.data_files import iceberg_files
 from tick_pipeline.resources.footers import count_rows
+from tick_pipeline.resources.iceberg import partition_column
 from tick_pipeline.resources.schema_evolution import Evolution, IcebergTable, evolve
 from tick_pipeline.resources.table_schema import NO_TABLE, files_drift, iceberg_drift
 from tick_pipeline.resources.table_stats import TableStats, iceberg_stats
@@ -88,6 +90,16 @@ class GlueTables:
             bytes=sum(file.bytes for file in files),
             hours=len({file.hour_us for file in files}),
         )
+
+    def newest_hour(self, mode: StorageMode, table: str, since_us: int) -> int | None:
+        """See Tables."""
+        times = TimeRange(since_us)
+        if mode is StorageMode.ICEBERG:
+            with lake_errors(f"looking for the newest hour of {mode}.{table}"):
+                files = iceberg_files(self._load(table), partition_column(table), times)
+                return max((file.hour_us for file in files), default=None)
+        listed = list_parquet_files(self._clients, self._warehouse, table, times)
+        return max((file.hour_us for file in listed), default=None)
 
     def error_objects(self, mode: StorageMode) -> int:
         """See Tables."""

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from tick_pipeline.landing.error_store import ErrorObject
 from tick_pipeline.resources.aws.clients import aws_errors, error_code
-from tick_pipeline.resources.aws.s3_objects import at_once, read_object
+from tick_pipeline.resources.aws.s3_objects import at_once, list_keys, read_object
 from tick_pipeline.storage import error_root
 
 if TYPE_CHECKING:
@@ -96,9 +96,5 @@ class S3ErrorStore:
 
     def _list(self, root: str, prefix: str, **more: str) -> Iterator[str]:
         """Objects, and where a delimiter is given folders, relative to the root."""
-        pages: Any = self._clients.client("s3").get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self._bucket, Prefix=root + prefix, **more):
-            for folder in page.get("CommonPrefixes", ()):
-                yield str(folder["Prefix"])[len(root) :]
-            for entry in page.get("Contents", ()):
-                yield str(entry["Key"])[len(root) :]
+        for key in list_keys(self._clients, self._bucket, root + prefix, **more):
+            yield key[len(root) :]

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 from tick_pipeline.event_time import EPOCH, MAX_EVENT_US, MIN_EVENT_US, US_PER_SECOND
 from tick_pipeline.resources.aws.clients import aws_errors
+from tick_pipeline.resources.aws.s3_objects import list_keys, list_objects
 from tick_pipeline.resources.data_files import DataFile
 from tick_pipeline.storage import (
     PARTITION_KEYS,
     StorageMode,
     hour_partition,
+    landed_instant,
     partition_hour,
     table_location,
 )
@@ -28,7 +30,7 @@ _PAST = "\U0010ffff"
 
 @dataclass(frozen=True)
 class S3File(DataFile):
-    """One data file in S3; `modified_us` is when it was written, microseconds since the epoch."""
+    """One data file in S3; `modified_us` is when its newest rows came into the table, microseconds since the epoch."""
 
     modified_us: int
 
@@ -61,7 +63,7 @@ def list_parquet_files(
     with aws_errors(f"listing s3://{location.netloc}/{root}"):
         return [
             file
-            for entry in _entries(clients.client("s3"), location.netloc, root, times)
+            for entry in _entries(clients, location.netloc, root, times)
             if (file := _data_file(location.netloc, root, entry)) is not None
             and times.touches_hour(file.hour_us)
         ]
@@ -86,26 +88,21 @@ def has_files_outside(clients: AwsClients, warehouse: str, table: str, times: Ti
     after += [_last(root, times.end_us)] if times.end_us is not None else []
     with aws_errors(f"listing s3://{location.netloc}/{root}"):
         for name in after:
-            found = clients.client("s3").list_objects_v2(
-                Bucket=location.netloc, Prefix=root, StartAfter=name, MaxKeys=1
-            )
-            for entry in found.get("Contents", ()):
-                hour_us = partition_hour(str(entry["Key"]))
+            one = {"StartAfter": name, "PaginationConfig": {"MaxItems": 1, "PageSize": 1}}
+            for key in list_keys(clients, location.netloc, root, **one):
+                hour_us = partition_hour(key)
                 if hour_us is not None and not times.touches_hour(hour_us):
                     return True
     return False
 
 
-def _entries(s3: Any, bucket: str, root: str, times: TimeRange) -> Iterator[dict[str, Any]]:
-    request = {"Bucket": bucket, "Prefix": root}
-    if times.start_us is not None:
-        request["StartAfter"] = root + hour_partition(_legal(times.start_us))
+def _entries(clients: AwsClients, bucket: str, root: str, times: TimeRange) -> Iterator[Any]:
+    after = root + hour_partition(_legal(times.start_us)) if times.start_us is not None else ""
     last = _last(root, times.end_us)
-    for page in s3.get_paginator("list_objects_v2").paginate(**request):
-        for entry in page.get("Contents", ()):
-            if entry["Key"] > last:
-                return
-            yield entry
+    for entry in list_objects(clients, bucket, root, StartAfter=after):
+        if entry["Key"] > last:
+            return
+        yield entry
 
 
 def _last(root: str, end_us: int | None) -> str:
@@ -120,7 +117,8 @@ def _data_file(bucket: str, root: str, entry: dict[str, Any]) -> S3File | None:
     if hour_us is None or hidden or key.endswith("/"):
         return None
     modified_us = round((entry["LastModified"] - EPOCH).total_seconds() * US_PER_SECOND)
-    return S3File(f"s3://{bucket}/{key}", int(entry["Size"]), hour_us, modified_us)
+    landed_us = landed_instant(key.rpartition("/")[2], modified_us)
+    return S3File(f"s3://{bucket}/{key}", int(entry["Size"]), hour_us, landed_us)
 
 
 def _legal(us: int) -> int:

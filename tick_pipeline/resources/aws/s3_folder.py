@@ -9,16 +9,13 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from tick_pipeline.errors import AwsError
 from tick_pipeline.resources.aws.clients import aws_errors, error_code
+from tick_pipeline.resources.aws.s3_objects import delete_objects, list_keys
 
 if TYPE_CHECKING:
     from tick_pipeline.resources.aws.clients import AwsClients
 
 _MISSING = frozenset({"NoSuchKey", "404"})
-#: Objects of a DeleteObjects, at most, which is also what a page of a listing has.
-#: Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
-_DELETED_AT_ONCE = 1000
 
 
 class S3Folder:
@@ -33,6 +30,7 @@ class S3Folder:
         self.uri = uri.rstrip("/")
         place = urlsplit(self.uri)
         self._bucket, self._prefix = place.netloc, place.path.strip("/")
+        self._clients = clients
         self._s3 = clients.client("s3")
 
     def read(self, name: str) -> str | None:
@@ -78,18 +76,5 @@ class S3Folder:
             AwsError: S3 refused, or did not answer; some may be gone.
         """
         with aws_errors(f"deleting what lies below {self.uri}"):
-            pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket,
-                Prefix=f"{self._prefix}/",
-                PaginationConfig={"PageSize": _DELETED_AT_ONCE},
-            )
-            for page in pages:
-                keys = [{"Key": entry["Key"]} for entry in page.get("Contents", ())]
-                if not keys:
-                    continue
-                answer = self._s3.delete_objects(
-                    Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True}
-                )
-                if refused := answer.get("Errors"):
-                    code, key = refused[0].get("Code", ""), refused[0].get("Key")
-                    raise AwsError(f"deleting s3://{self._bucket}/{key}: {code}", code=code)
+            keys = list_keys(self._clients, self._bucket, f"{self._prefix}/")
+            delete_objects(self._clients, self._bucket, keys)

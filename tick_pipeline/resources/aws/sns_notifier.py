@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tick_pipeline.errors import SettingsError
-from tick_pipeline.resources.aws.clients import aws_errors, without_secrets
+from tick_pipeline.redaction import without_secrets
+from tick_pipeline.resources.aws.clients import aws_errors
 
 if TYPE_CHECKING:
     from tick_pipeline.resources.aws.clients import AwsClients

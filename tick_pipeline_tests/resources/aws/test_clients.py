@@ -15,7 +15,8 @@ from botocore.exceptions import (
 )
 
 from tick_pipeline.errors import AwsError, SettingsError
-from tick_pipeline.resources.aws.clients import AwsClients, aws_errors, without_secrets
+from tick_pipeline.redaction import without_secrets
+from tick_pipeline.resources.aws.clients import AwsClients, aws_errors
 from tick_pipeline.settings import load_settings
 from tick_pipeline_tests.aws_settings import AWS_SETTINGS
 

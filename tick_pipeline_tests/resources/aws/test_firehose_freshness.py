@@ -84,3 +84,4 @@ def test_states(
     found = judge("M", signals, now_us=NOW_US, close_after_seconds=600)
     assert found.caught_up is caught_up, found.description
     assert description in (None, found.description)
+    assert caught_up is (NOW_US - found.delivered_until_us < 600 * US_PER_SECOND)
