@@ -47,7 +47,9 @@ def test_the_page_fits_its_window(opened: Opened) -> None:
     for width in (1280, 390):
         opened.page.set_viewport_size({"width": width, "height": 900})
         # Charts are drawn anew once the window has its new width: a frame or two, on a busy machine more.
-        opened.page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+        opened.page.wait_for_function(
+            "width => document.documentElement.scrollWidth <= width", arg=width
+        )
     opened.page.set_viewport_size({"width": 1280, "height": 900})
 
 
