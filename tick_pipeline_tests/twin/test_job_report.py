@@ -9,14 +9,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import dagster as dg
 import dagster_pipes
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
+from dagster._core.pipes import utils
 
 from tick_pipeline.errors import AwsError
 from tick_pipeline.resources.aws.clients import AwsClients
-from tick_pipeline.resources.aws.glue_pipes import S3Messages
+from tick_pipeline.resources.aws.glue_pipes import S3Messages, pipes_arguments
 from tick_pipeline.resources.aws.s3_folder import S3Folder
 from tick_pipeline.settings import load_settings
 from tick_pipeline.spark.report import OhlcReport, dagster_log, parse_reports, reporter_for
@@ -87,6 +89,31 @@ def test_a_lost_connection_ends_one_look_for_messages_and_not_the_reading(twin: 
     assert messages.download_messages_chunk(1, place) is None
     assert messages.messages_are_readable(place)
     assert messages.download_messages_chunk(1, place) == "{}"
+
+
+def test_the_log_of_a_run_that_was_stopped_ends_with_what_it_had_written(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not closed its messages: Dagster would wait for more, and keep who cancelled waiting."""
+    monkeypatch.setattr(utils, "WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 3_600)
+    logged = {
+        dagster_pipes.PIPES_PROTOCOL_VERSION_FIELD: dagster_pipes.PIPES_PROTOCOL_VERSION,
+        "method": "log",
+        "params": {"message": "half of the candles", "level": "INFO"},
+    }
+
+    @dg.asset
+    def interrupted() -> None:
+        context = dg.AssetExecutionContext.get()
+        with pipes_arguments(context, s3, BUCKET, "pipes/4"):
+            s3.put_object(Bucket=BUCKET, Key="pipes/4/1.json", Body=json.dumps(logged).encode())
+            raise dg.Failure("cancelled")
+
+    with dg.instance_for_test() as instance:
+        run = dg.materialize([interrupted], instance=instance, raise_on_error=False)
+        told = [entry.user_message for entry in instance.all_logs(run.run_id)]
+    assert not run.success
+    assert "half of the candles" in told
 
 
 def test_objects_that_s3_keeps_are_told(twin: Twin, s3: Any) -> None:
