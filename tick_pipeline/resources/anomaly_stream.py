@@ -28,7 +28,7 @@ from tick_pipeline.resources.spark_jobs import LocalSparkJobs
 from tick_pipeline.resources.spark_runtime import class_archive_options, spark_environment
 from tick_pipeline.resources.stream_run import StreamOptions, StreamRunStatus
 from tick_pipeline.settings import load_settings, process_environment, scoring_rules
-from tick_pipeline.spark.locks import exclusive
+from tick_pipeline.spark.locks import exclusive, is_held
 from tick_pipeline.spark.streaming.progress import ControlFolder, Phase, StreamProgress
 
 if TYPE_CHECKING:
@@ -267,11 +267,7 @@ class LocalAnomalyStream:
             )
 
     def _is_running(self) -> bool:
-        try:
-            with exclusive(self._lease, what=_WHAT, wait_seconds=0):
-                return False
-        except BusyError:
-            return True
+        return is_held(self._lease)
 
     def _behind(self, progress: StreamProgress | None) -> int:
         """Records that the stream can still give and the job has not scored."""

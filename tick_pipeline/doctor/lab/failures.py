@@ -129,7 +129,8 @@ def _come_late(box: Sandbox) -> None:
 
 def _crumble(box: Sandbox) -> None:
     hour_us = hour_floor(now_us()) - 2 * US_PER_HOUR
-    box.produce(start_us=hour_us, seconds=160)
+    # Of some 800 ticks there are always more than the 600 that make files enough.
+    box.produce(start_us=hour_us, seconds=200)
     box.deliver()
 
 
