@@ -88,7 +88,7 @@ test: setup .venv/.emulator .venv/.aws-jars .venv/.checkov ## every test but the
 
 .PHONY: soak
 soak: setup ## the long tests: many kills, ten-minute runs
-	$(BIN)/python -m pytest -m soak --timeout 3600
+	$(BIN)/python -m pytest -m soak --timeout 3600 --hypothesis-profile explore
 
 .PHONY: test-integration-local
 test-integration-local: PROFILE = local

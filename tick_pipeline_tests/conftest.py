@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tick_pipeline.resources.local import open_home
@@ -24,7 +25,19 @@ if TYPE_CHECKING:
 
 #: Names the file of real trades; unset, the file beside the checkout is taken if it is there.
 REAL_TRADES_VARIABLE = "TICK_PIPELINE_TEST_REAL_TRADES"
+_OF_TERMINALS = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 _BESIDE = Path(__file__).parents[2] / "shared" / "data" / "trades_2014-09-17.csv.gz"
+
+# How long an example takes is the machine's affair. `make test` tries the same examples each time; the long tests, others.
+for _profile, _same in (("same", True), ("explore", False)):
+    hypothesis.settings.register_profile(
+        _profile,
+        deadline=None,
+        derandomize=_same,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+        print_blob=True,
+    )
+hypothesis.settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,10 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own TICK_PIPELINE_ variables must not change a test."""
+    """A developer's own TICK_PIPELINE_ variables must not change a test, nor the size of a terminal."""
     for name in list(os.environ):
         if name.startswith(PREFIX) and name not in (f"{PREFIX}CACHE", REAL_TRADES_VARIABLE):
             monkeypatch.delenv(name)
+    for name in _OF_TERMINALS:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TZ", "UTC")
 
 

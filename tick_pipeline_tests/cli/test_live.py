@@ -105,6 +105,7 @@ def test_the_web_interface_is_up_once_it_answers(monkeypatch: pytest.MonkeyPatch
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (its name)
             """Nothing."""
 
+    monkeypatch.setattr("tick_pipeline.cli.live_output._ASK_SECONDS", 60.0)
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         port = server.server_address[1]
         # A proxy is for what is elsewhere.
@@ -180,17 +181,22 @@ def test_dagster_begins_with_sensors_on_and_the_producer_with_what_was_asked_for
     assert by_name["delivery"].last[3:] == ("deliver",)
 
 
+#: Longer than anything takes here.
+_GRACE_SECONDS = 200
 _LASTS = "import time; print('up', flush=True); time.sleep(600)"
 _DEAF = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {_LASTS}"
 
 
 @pytest.fixture
 def live(here: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs the live mode with small scripts as its processes; Ctrl-C as often as is asked for, once all are up."""
+    """Runs the live mode with small scripts as its processes; Ctrl-C as often as is asked for, once all are up.
+
+    The second one comes while the first process is asked to end.
+    """
 
     def run_live(*scripts: str, ctrl_c: int = 1, options: tuple[str, ...] = (), **spec: Any) -> int:
         specs = [
-            ChildSpec(name, (sys.executable, "-c", script), grace_seconds=30, **spec)
+            ChildSpec(name, (sys.executable, "-c", script), grace_seconds=_GRACE_SECONDS, **spec)
             for name, script in zip(STOP_ORDER, scripts, strict=False)
         ]
 
@@ -199,27 +205,29 @@ def live(here: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
         monkeypatch.setattr("tick_pipeline.cli.live.what_to_run", what_to_run)
         ended = threading.Event()
-        logs = [here.logs / f"{spec.name}.log" for spec in specs]
-        for log in logs:
-            # What an earlier call was told would be taken for this one's.
-            log.unlink(missing_ok=True)
+        lines: list[str] = []
+        tell = Told.tell
+
+        def recorded(told: Told, name: str, line: str) -> None:
+            tell(told, name, line)
+            lines.append(line)
 
         def interrupt() -> None:
-            while not all(log.exists() and b"up" in log.read_bytes() for log in logs):
-                if ended.wait(0.05):
-                    return
-            for _ in range(ctrl_c):
-                if ended.wait(0.5):
-                    return
+            for told in ("up", "producer is asked to end")[:ctrl_c]:
+                while lines.count(told) < (len(specs) if told == "up" else 1):
+                    if ended.wait(0.05):
+                        return
                 os.kill(os.getpid(), signal.SIGINT)
 
         thread = threading.Thread(target=interrupt)
-        thread.start()
-        try:
-            return run(["live", "--no-ui", *options])
-        finally:
-            ended.set()
-            thread.join()
+        with monkeypatch.context() as patched:
+            patched.setattr(Told, "tell", recorded)
+            thread.start()
+            try:
+                return run(["live", "--no-ui", *options])
+            finally:
+                ended.set()
+                thread.join()
 
     return run_live
 
@@ -286,7 +294,7 @@ def test_a_second_ctrl_c_ends_at_once(
 ) -> None:
     began = time.monotonic()
     assert live(_DEAF, _DEAF, ctrl_c=2) == 130
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < _GRACE_SECONDS
     assert capsys.readouterr().err.splitlines()[-1] == "tick-pipeline: interrupted"
 
 
@@ -304,6 +312,7 @@ def test_on_a_terminal_there_is_the_dashboard_and_notices_remain(
     live: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("LINES", "50")
     assert live(_LASTS, ctrl_c=0) == 0
@@ -352,7 +361,7 @@ def test_a_look_that_waits_for_aws_does_not_keep_the_screen(
     looker: Any = Waiting()
     with Screen(looker, Console(file=StringIO(), force_terminal=True), 1.0) as screen:
         screen.refresh()
-        assert looking.wait(20)
+        assert looking.wait(60)
     assert [(thread.is_alive(), thread.daemon) for thread in threads] == [(True, True)]
     answer.set()
 

@@ -23,7 +23,7 @@ from tick_pipeline_tests.ports import free_port
 if TYPE_CHECKING:
     from tick_pipeline.home import Home
 
-_SECONDS = 90.0
+_SECONDS = 240.0
 
 
 @pytest.mark.parametrize("command", ["ui", "live"])
@@ -78,7 +78,7 @@ def _await(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _SECONDS
     answered = False
     while not answered:
-        with suppress(OSError), opener.open(url, timeout=5):
+        with suppress(OSError), opener.open(url, timeout=30):
             answered = True
         assert process.poll() is None, "it ended"
         assert time.monotonic() < deadline, "it does not answer"

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tick_pipeline.costs.capacity import deliver_in, deliveries_of, plan_capacity, workers_of
@@ -57,7 +57,6 @@ def test_a_buffer_is_written_by_size_or_by_time(
     assert found.object_bytes <= 64 * MIB
 
 
-@settings(deadline=None)
 @given(
     rate=st.decimals(0, 10**6, places=2),
     more=st.decimals(0, 10**6, places=2),
@@ -149,7 +148,6 @@ def test_a_hot_symbol_is_told_with_what_helps() -> None:
     assert any("TICK_PIPELINE_STREAM_PINNED_SYMBOLS" in warning for warning in needed.warnings)
 
 
-@settings(deadline=None)
 @given(loads())
 def test_every_load_has_a_capacity(described: Load) -> None:
     needed = plan_capacity(described, "us-east-1")

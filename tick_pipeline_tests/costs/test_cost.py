@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PRICES = load_prices("us-east-1")
 #: An estimate takes a millisecond, and longer on a machine at work.
-properties = settings(deadline=None, max_examples=60)
+properties = settings(max_examples=60)
 VARIABLES_FILE = Path(__file__).parents[2] / "terraform" / "variables.tf"
 VARIABLES = VARIABLES_FILE.read_text(encoding="utf-8")
 #: 1 GB/s for 30 days in records of 64 KB, on shards that were counted with 1,024 MB to the GB.

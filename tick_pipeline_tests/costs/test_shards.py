@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tick_pipeline.costs.shards import find_hot_symbols, shards_for
@@ -57,7 +57,6 @@ def test_a_put_unit_has_25_kilobytes(record_bytes: int, units: int) -> None:
     assert (found.put_units_per_record, found.put_units_per_second) == (units, units * 10)
 
 
-@settings(deadline=None)
 @given(rate=rates, more=rates, size=sizes, readers=st.integers(1, 20))
 def test_shards_carry_their_load_and_grow_with_it(
     rate: Decimal, more: Decimal, size: int, readers: int
@@ -84,7 +83,6 @@ def test_a_symbol_that_one_shard_cannot_carry_is_hot() -> None:
     assert [(item.symbol, item.shards) for item in hot] == [("TSLA", 3.0), ("AAPL", 2.0)]
 
 
-@settings(deadline=None)
 @given(rate=rates, size=sizes, readers=st.integers(1, 20))
 def test_the_largest_share_is_the_last_that_is_not_hot(
     rate: Decimal, size: int, readers: int

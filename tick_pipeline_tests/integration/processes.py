@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
 from enum import Enum
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from tick_pipeline.settings import PREFIX
-from tick_pipeline.storage import StorageMode
+from tick_pipeline.storage import StorageMode, table_location
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from tick_pipeline_tests.integration.pipeline import Pipeline
 
 #: A job looks at its parent five times a second. A call that was under way when its JVM was killed may never come back:
 #: it gives that up after ten seconds. The rest is for a machine with other work.
-SURVIVAL_SECONDS = 15.0
+SURVIVAL_SECONDS = 120.0
 #: What a JVM starts to become the program that it runs; killed in between, it leaves this, which works on nothing.
 _HELPER_OF_JVM = "jspawnhelper"
 
@@ -49,6 +50,18 @@ def assert_all_end(home: Path) -> None:
     assert not left, f"still alive after {SURVIVAL_SECONDS} s: {left}"
 
 
+def until_free(pipeline: Pipeline) -> dict[str, Any]:
+    """How the stream of anomalies stands once nobody holds its lease.
+
+    The system closes the files of a process after all else of it has gone.
+    """
+    deadline = time.monotonic() + SURVIVAL_SECONDS
+    while (status := pipeline.json("anomalies", "status"))["runner"] is not None:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.05)
+    return status
+
+
 def find_victim(
     home: Path, victim: Victim, caller: subprocess.Popen[str] | subprocess.Popen[bytes]
 ) -> psutil.Process | None:
@@ -72,7 +85,7 @@ def kill_batch_run(
     victim: Victim,
     chance: random.Random,
 ) -> bool:
-    """Kill one process of a batch run at a random moment; whether there was still one to kill.
+    """Kill one process of a batch run at a random moment; whether its work was not yet done.
 
     Where it is not the caller, that one tells it in one line.
 
@@ -102,9 +115,13 @@ def kill_batch_run(
         if target is None:
             process.communicate(timeout=60)
             return False
-        target.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            target.kill()
         assert_all_end(pipeline.home)
         _, errors = process.communicate(timeout=SURVIVAL_SECONDS)
+    if process.returncode == 0:
+        # A JVM ends after its job.
+        return False
     if victim is not Victim.CALLER:
         assert process.returncode == 1
         assert errors.count("tick-pipeline: ") == 1
@@ -117,10 +134,23 @@ def _wait_for_a_write(
     pipeline: Pipeline, tables: Sequence[str], process: subprocess.Popen[str]
 ) -> None:
     """Until the run's first rows lie in a table's folder, in either storage mode."""
+    iceberg = [
+        pipeline.home / table_location("warehouse", StorageMode.ICEBERG, table) for table in tables
+    ]
 
     def files() -> set[Path]:
-        stored = (pipeline.files(StorageMode.ICEBERG, table) for table in tables)
-        return {*pipeline.home.rglob("_staging/*/*"), *(path for of in stored for path in of)}
+        # A glob would fail at a folder that the job removes meanwhile.
+        walked = (
+            Path(folder) / name
+            for folder, folders, names in os.walk(pipeline.home)
+            for name in (*folders, *names)
+        )
+        return {
+            path
+            for path in walked
+            if "_staging" in path.parts[:-2]
+            or (path.suffix == ".parquet" and any(path.is_relative_to(of) for of in iceberg))
+        }
 
     before = files()
     while not files() - before and process.poll() is None:

@@ -23,7 +23,13 @@ from tick_pipeline.resources.local import open_home
 from tick_pipeline.settings import load_settings
 from tick_pipeline.spark.streaming.progress import ControlFolder
 from tick_pipeline_tests.integration.pipeline import MODES
-from tick_pipeline_tests.integration.processes import Victim, assert_all_end, find_victim
+from tick_pipeline_tests.integration.processes import (
+    SURVIVAL_SECONDS,
+    Victim,
+    assert_all_end,
+    find_victim,
+    until_free,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,9 +135,9 @@ def _kill(pipeline: Pipeline, victim: Victim, chance: random.Random) -> None:
         target = find_victim(pipeline.home, victim, process)
         assert target is not None, "the run was over before the kill"
         target.kill()
-        process.wait(timeout=30)
+        process.wait(timeout=SURVIVAL_SECONDS)
         assert_all_end(pipeline.home)
-    status = pipeline.json("anomalies", "status")
+    status = until_free(pipeline)
     assert status["state"] == "failed"
     assert status["reason"]
 

@@ -5,9 +5,15 @@
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
+import signal
+import threading
+import time
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import psutil
 import pytest
 
 from tick_pipeline.event_time import US_PER_HOUR, parse_instant
@@ -17,14 +23,20 @@ from tick_pipeline.resources.local import open_home
 from tick_pipeline.settings import load_settings
 from tick_pipeline.stream.port import Earliest
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline
-from tick_pipeline_tests.integration.processes import assert_all_end
+from tick_pipeline_tests.integration.processes import assert_all_end, processes_of
 from tick_pipeline_tests.integration.sent import assert_landed, judge_records
+from tick_pipeline_tests.integration.web import Web
 from tick_pipeline_tests.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 _PAST_SECONDS = 7200
+#: How much longer it may last until Dagster has come up and asked for candles, on a busy machine.
+_PATIENCE_SECONDS = 400
+_ASKERS = {"landed_hours", "ohlc_hourly"}
+_SUCCESS = dg.DagsterRunStatus.SUCCESS
+_RUNS = "{ runsOrError { ... on Runs { results { status tags { value } } } } }"
 
 
 def _records(pipeline: Pipeline) -> Iterator[bytes]:
@@ -37,12 +49,49 @@ def _records(pipeline: Pipeline) -> Iterator[bytes]:
 
 
 def _run_live(pipeline: Pipeline, *, seconds: int, rate: int) -> dict[str, Any]:
-    """Two hours of the past in the stream, then so many seconds of everything."""
+    """Two hours of the past in the stream, then so many seconds of everything, at least until candles are made."""
     common = ("--scenario=mixed", "--symbols=6")
     pipeline.json("produce", *common, "--past", f"--duration={_PAST_SECONDS}", "--rate=5")
     port = free_port()
-    options = (f"--duration={seconds}", f"--rate={rate}", f"--port={port}")
-    return pipeline.json("live", *common, *options)
+    options = (f"--duration={seconds + _PATIENCE_SECONDS}", f"--rate={rate}", f"--port={port}")
+    with _producer_ends(pipeline, Web(f"http://127.0.0.1:{port}", psutil.Process()), seconds):
+        return pipeline.json("live", *common, *options)
+
+
+@contextmanager
+def _producer_ends(pipeline: Pipeline, web: Web, seconds: int) -> Generator[None]:
+    """Meanwhile have the producer end after so many seconds, and not before Dagster makes candles."""
+    over, began = threading.Event(), time.monotonic()
+
+    def watch() -> None:
+        while not over.wait(1):
+            if time.monotonic() - began >= seconds and _makes_candles(web):
+                break
+        for process in processes_of(pipeline.home):
+            with suppress(psutil.Error):
+                if process.cmdline()[1:4] == ["-m", "tick_pipeline.cli.main", "produce"]:
+                    process.send_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _makes_candles(web: Web) -> bool:
+    try:
+        runs = web.ask(_RUNS)["runsOrError"]["results"]
+    except (OSError, HTTPException, ValueError, KeyError, AssertionError):
+        # It comes up.
+        return False
+    return any(
+        run["status"] not in {"QUEUED", "NOT_STARTED", "STARTING"}
+        and _ASKERS & {tag["value"] for tag in run["tags"]}
+        for run in runs
+    )
 
 
 def _check(pipeline: Pipeline, result: dict[str, Any], *, seconds: int, rate: int) -> None:
@@ -62,17 +111,19 @@ def _check(pipeline: Pipeline, result: dict[str, Any], *, seconds: int, rate: in
     asked_by = {
         run.tags.get("dagster/sensor_name") or run.tags.get("dagster/schedule_name") for run in runs
     }
-    assert asked_by & {"landed_hours", "ohlc_hourly"}, "candles were asked for"
+    assert asked_by & _ASKERS, "candles were asked for"
     _check_candles(pipeline, runs)
 
 
 def _check_candles(pipeline: Pipeline, runs: Sequence[dg.DagsterRun]) -> None:
-    """Both modes have the same candles of each hour whose run ended well."""
-    hours_us = {
-        _hour_us(run.tags["dagster/partition"])
-        for run in runs
-        if run.job_name == "ohlc_batch" and run.status is dg.DagsterRunStatus.SUCCESS
+    """Both modes have the same candles of each hour whose last run ended well."""
+    # The newest come first.
+    last = {
+        _hour_us(run.tags["dagster/partition"]): run.status
+        for run in reversed(runs)
+        if run.job_name == "ohlc_batch"
     }
+    hours_us = {hour_us for hour_us, status in last.items() if status is _SUCCESS}
     frames = [pipeline.candles(mode, "1m") for mode in MODES]
     for hour_us in hours_us:
         of_hour = [

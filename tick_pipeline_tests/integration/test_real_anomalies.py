@@ -136,7 +136,8 @@ def test_streaming_equals_batch_on_real_trades(scored: Scored, mode: StorageMode
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.sampled_from([1, 7_000, 50_000]), max_size=3))
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_order_does_not_matter_for_real_trades(
     scored: Scored, ticks: Ticks, seed: int, sizes: list[int]

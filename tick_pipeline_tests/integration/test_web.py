@@ -18,7 +18,15 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tick_pipeline.event_time import format_short, hour_floor, now_us
 from tick_pipeline.orchestration.partitions import partition_key
 from tick_pipeline.orchestration.tables import OHLC_TABLES
-from tick_pipeline.storage import ANOMALIES, RAW, TABLES, TIMEFRAMES, StorageMode, candle_table
+from tick_pipeline.storage import (
+    ANOMALIES,
+    RAW,
+    TABLES,
+    TIMEFRAMES,
+    StorageMode,
+    candle_table,
+    hour_partition,
+)
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline
 from tick_pipeline_tests.integration.web import (
     CHROMIUM_VARIABLE,
@@ -38,16 +46,17 @@ PARQUET = StorageMode.PARQUET_PROJECTION
 CANDLES = tuple(candle_table(timeframe) for timeframe in TIMEFRAMES)
 #: It is about now, and evaluated by its sensor, not by a run of an hour.
 FRESHNESS = "freshness_check"
-_PAGE_MS = 30_000
+_PAGE_MS = 120_000
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One run of `ohlc_batch` over the hour of two minutes of steady ticks."""
+    """One run of `ohlc_batch` over the hour of two minutes of steady ticks, whose Parquet files lie in a folder."""
 
     web: Web
     pipeline: Pipeline
     partition: str
+    folder: str
     run: str
 
     def candle_run(self, mode: StorageMode) -> str:
@@ -67,17 +76,20 @@ def batch(new_pipeline: Callable[..., Pipeline]) -> Generator[Batch]:
         ANOMALY_MIN_SAMPLES="5",
     )
     produced = pipeline.json("produce", "--past", "--duration=120", "--scenario=steady")
-    partition = partition_key(hour_floor(produced["start_us"]))
+    # Of two hours that the ticks may touch, the one with more of them.
+    hour_us = hour_floor((produced["start_us"] + produced["end_us"]) // 2)
+    partition = partition_key(hour_us)
     with serve(pipeline) as web:
-        yield Batch(web, pipeline, partition, web.launch("ohlc_batch", partition=partition))
+        run = web.launch("ohlc_batch", partition=partition)
+        yield Batch(web, pipeline, partition, hour_partition(hour_us), run)
 
 
 @pytest.fixture(scope="module")
 def failed_run(batch: Batch) -> str:
     """A run of the candles while the raw file of the hour is no Parquet file."""
     batch.web.ended(batch.run)
-    # The ticks may end in the next hour.
-    path = batch.pipeline.files(PARQUET, RAW)[0]
+    # The ticks may begin in the hour before, or end in the next.
+    path = next(path for path in batch.pipeline.files(PARQUET, RAW) if batch.folder in str(path))
     with _replaced(path):
         path.write_bytes(b"x" * path.stat().st_size)
         run = batch.candle_run(PARQUET)
@@ -192,7 +204,7 @@ def test_the_page_of_anomalies_shows_how_many_and_a_picture(
     page.get_by_text("[Show Markdown]").click()
     picture = page.locator("img[src^='data:image/png']")
     expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.naturalWidth") > 0
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.screenshot(path=screenshots / "anomalies.png")
 
 
@@ -264,13 +276,13 @@ def test_a_terminated_run_leaves_no_jvm_behind(batch: Batch) -> None:
     """And its step does not start again."""
     batch.web.ended(batch.run)
     run = batch.candle_run(StorageMode.ICEBERG)
-    wait_for(lambda: batch.web.descendants("java"), seconds=60)
+    wait_for(lambda: batch.web.descendants("java"), seconds=240)
     jvms = batch.web.descendants("java")
     assert batch.web.terminate(run) == "TerminateRunSuccess"
-    assert batch.web.ended(run, seconds=30) == "CANCELED"
-    _, alive = psutil.wait_procs(jvms, timeout=5)
+    assert batch.web.ended(run, seconds=240) == "CANCELED"
+    _, alive = psutil.wait_procs(jvms, timeout=60)
     assert not alive
-    assert not batch.web.descendants("java")
+    wait_for(lambda: not batch.web.descendants("java"), seconds=60)
 
 
 def _break_first_candle(path: Path) -> None:

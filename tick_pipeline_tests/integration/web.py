@@ -31,7 +31,9 @@ CHROMIUM_VARIABLE = "TICK_PIPELINE_TEST_CHROMIUM"
 #: Names a folder that keeps the pictures; unset, they are in pytest's own, or not taken.
 SCREENSHOTS_VARIABLE = "TICK_PIPELINE_TEST_SCREENSHOTS"
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-_START_SECONDS, _END_SECONDS = 120.0, 15.0
+_START_SECONDS, _END_SECONDS, _ANSWER_SECONDS = 300.0, 60.0, 180.0
+#: Our own servers are asked without a proxy, whatever the environment names.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 #: Runs start at once: the queue of the product's own configuration needs the daemon.
 _NO_QUEUE = """
 run_coordinator:
@@ -102,7 +104,7 @@ class Web:
         request = urllib.request.Request(  # noqa: S310  (our own server)
             f"{self.url}/graphql", body, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with _OPENER.open(request, timeout=_ANSWER_SECONDS) as answer:
             document = json.load(answer)
         assert "errors" not in document, document["errors"]
         return document["data"]
@@ -154,7 +156,7 @@ class Web:
         tags = self.ask(_RUN, run=run)["runOrError"]["tags"]
         return {tag["key"]: tag["value"] for tag in tags}
 
-    def ended(self, run: str, *, seconds: float = 180) -> str:
+    def ended(self, run: str, *, seconds: float = 480) -> str:
         """The status that a run ends with, waited for."""
         wait_for(lambda: self.status(run) in {"SUCCESS", "FAILURE", "CANCELED"}, seconds=seconds)
         return self.status(run)
@@ -233,7 +235,7 @@ def _wait_until_up(web: Web, process: subprocess.Popen[bytes], log: Path) -> Non
     def answers() -> bool:
         assert process.poll() is None, log.read_text("utf-8")
         try:
-            with urllib.request.urlopen(f"{web.url}/server_info", timeout=5):  # noqa: S310
+            with _OPENER.open(f"{web.url}/server_info", timeout=30):
                 return True
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return False

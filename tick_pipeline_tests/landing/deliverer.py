@@ -14,15 +14,26 @@ from tick_pipeline.settings import load_settings
 from tick_pipeline.stream.segments import LocalStream
 
 
+def say(what: str) -> None:
+    """One line, at once."""
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
-    """Say so when everything is imported, then deliver until nothing is left."""
+    """Say so when everything is imported, then deliver until nothing is left, and tell of each flush."""
     settings = load_settings(
         home=Path(sys.argv[1]), buffer_records=int(sys.argv[2]), _env_file=None
     )
     home = open_home(settings)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    deliver(home, settings, LocalStream(home.stream), modes=settings.storage_modes)
+    say("ready")
+    deliver(
+        home,
+        settings,
+        LocalStream(home.stream),
+        modes=settings.storage_modes,
+        on_progress=lambda _: say("flushed"),
+    )
 
 
 if __name__ == "__main__":

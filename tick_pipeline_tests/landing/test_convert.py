@@ -50,7 +50,7 @@ def assert_equal_to_strict(converter: Converter, records: list[bytes]) -> None:
     assert converted.invalid == invalid
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(odd_records(), min_size=1, max_size=12))
 @example([b""])
 @example([b"null", b"[]", b"1", b'"x"', b"{}", b"\xef\xbb\xbf{}"])
@@ -61,7 +61,7 @@ def test_conversion_equals_the_strict_decoder_on_records_gone_wrong(
 
 
 @pytest.mark.soak
-@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10_000, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(odd_records(), min_size=5, max_size=20))
 def test_conversion_equals_the_strict_decoder_on_very_many_records_gone_wrong(
     converter: Converter, records: list[bytes]
@@ -69,7 +69,7 @@ def test_conversion_equals_the_strict_decoder_on_very_many_records_gone_wrong(
     assert_equal_to_strict(converter, records)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=20))
 def test_conversion_equals_the_strict_decoder_on_any_bytes(
     converter: Converter, records: list[bytes]

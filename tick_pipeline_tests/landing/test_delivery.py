@@ -292,14 +292,14 @@ def test_follow_flushes_by_interval_until_it_is_stopped(
     try:
         for _ in range(2):
             lake.put(ticks(50))
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while time.monotonic() < deadline and not _caught_up(lake):
                 time.sleep(0.02)
             assert _caught_up(lake)
         lake.put(ticks(50))
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(120)
     assert found[StorageMode.ICEBERG].flushes >= 2
     run(lake)
     lake.assert_each_record_landed_once()

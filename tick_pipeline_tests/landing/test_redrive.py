@@ -68,7 +68,7 @@ _CALLS = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(calls=st.lists(_CALLS, max_size=8))
 def test_bad_records_are_put_again_once_wherever_a_redrive_is_killed(calls: list[Any]) -> None:
     """No bytes are ever twice in the stream; in the end, all that could be put was, also what failed again."""

@@ -102,8 +102,10 @@ def test_bad_records_are_kept_and_put_once_though_a_redrive_is_killed(
 
 
 def test_two_redrives_at_the_same_time_put_each_record_once(
-    failed: Home, settings: Settings
+    failed: Home, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tick_pipeline.landing.redrive_memory._WAIT_SECONDS", 120.0)
+
     def put(_process: int) -> int:
         return open_deployment(settings).redrive().put(request(settings)).put
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import freeze_time
 
-from tick_pipeline.event_time import now_us, parse_instant
+from tick_pipeline.event_time import US_PER_SECOND, parse_instant
+from tick_pipeline.orchestration import freshness
 from tick_pipeline.orchestration.freshness import freshness_checks, freshness_sensor, judge
 from tick_pipeline.orchestration.partitions import partition_key
 from tick_pipeline.storage import StorageMode
@@ -82,8 +84,12 @@ def test_an_hour_before_the_first_of_raw_was_never_due(instance: dg.DagsterInsta
     assert not judge(instance, CANDLES, _at("12:30:00")).passed
 
 
-def test_the_sensor_asks_again_when_the_next_hour_is_due(instance: dg.DagsterInstance) -> None:
+def test_the_sensor_asks_again_when_the_next_hour_is_due(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Dagster's own sensor reads until when a check found its table fresh."""
+    moment_us = _at("11:45:00")
+    monkeypatch.setattr(freshness, "now_us", lambda: moment_us)
     checks = freshness_checks((StorageMode.ICEBERG,))
     sensor = freshness_sensor(checks, dg.DefaultSensorStatus.STOPPED)
     assets = [dg.AssetSpec(spec.asset_key) for check in checks for spec in check.check_specs]
@@ -92,13 +98,14 @@ def test_the_sensor_asks_again_when_the_next_hour_is_due(instance: dg.DagsterIns
 
     def ask() -> dg.RunRequest | None:
         context = dg.build_sensor_context(instance, definitions=loaded, sensor_name=sensor.name)
-        requests = sensor.evaluate_tick(context).run_requests or []
+        with freeze_time(moment_us / US_PER_SECOND):
+            requests = sensor.evaluate_tick(context).run_requests or []
         return requests[0] if requests else None
 
     first = ask()
     assert first
     assert {key.name for key in first.asset_check_keys or ()} == {"freshness_check"}
-    _materialize(instance, RAW, partition_key(now_us()))
+    _materialize(instance, RAW, partition_key(moment_us))
     run = loaded.resolve_job_def("looks").execute_in_process(instance=instance)
     assert [found.passed for found in run.get_asset_check_evaluations()] == [True] * 3
     assert ask() is None

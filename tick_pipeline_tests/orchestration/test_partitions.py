@@ -12,6 +12,8 @@ from tick_pipeline.settings import load_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from tick_pipeline.settings import Settings
 
 
@@ -21,8 +23,12 @@ def test_partitions_begin_where_the_settings_say(tmp_path: Path) -> None:
     assert hours.get_first_partition_key() == "2026-02-03-04:00"
 
 
-def test_partitions_begin_seven_days_before_home_was_made(settings: Settings) -> None:
+def test_partitions_begin_seven_days_before_home_was_made(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same before HOME is there as after: a code location may load first."""
+    moment_us = now_us()
+    monkeypatch.setattr("tick_pipeline.home.now_us", lambda: moment_us)
     before = hourly(settings).get_first_partition_key()
     home = open_home(settings)
     assert hourly(settings).get_first_partition_key() == before

@@ -98,8 +98,13 @@ def test_a_browser_draws_the_html_and_asks_for_nothing(picture: Picture, tmp_pat
     asked: list[str] = []
     said: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=browser_path,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            timeout=120_000,
+        )
         page = browser.new_page(viewport={"width": 1200, "height": 700})
+        page.set_default_timeout(120_000)
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))

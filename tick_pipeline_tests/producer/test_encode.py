@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tick_pipeline.contracts.contract import load_contract
@@ -42,7 +42,6 @@ def ticks_of(*records: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(records), schema=tick_schema())
 
 
-@settings(deadline=None)  # the first query opens a database
 @given(
     text=st.text(max_size=40).filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text)),
     sequence=_INT64,
@@ -96,7 +95,6 @@ def test_no_ticks_encode_to_no_records() -> None:
     assert send(MemoryStream(), tick_schema().empty_table()).accepted == 0
 
 
-@settings(deadline=None)  # the first query opens a database
 @given(
     event_ts=_INT64 | st.none() | st.sampled_from([MIN_EVENT_US, MAX_EVENT_US - 1]),
     price=st.floats() | st.none(),

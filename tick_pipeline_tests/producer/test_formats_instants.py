@@ -77,7 +77,8 @@ def spellings(us: int, offset_minutes: int, digits: int) -> list[str]:
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(us=INSTANTS, offset_minutes=st.integers(-14 * 60, 14 * 60), digits=st.integers(6, 9))
 def test_all_spellings_of_one_instant_agree(
@@ -103,7 +104,8 @@ SHAPES = st.builds(
 
 
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=400,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=SHAPES)
 @example("2024-02-29-0230")

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,7 +189,8 @@ TRADES = st.lists(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(trades=TRADES)
 def test_every_tape_keeps_its_trades_in_order_with_dense_numbers(
@@ -233,11 +235,28 @@ def test_progress_tells_the_reading_then_the_sending(tmp_path: Path) -> None:
     assert told[-1] == ReplayProgress(10, 10, 10)
 
 
-def test_a_paced_replay_takes_the_tapes_own_time(tmp_path: Path) -> None:
+class Waiting(threading.Event):
+    """A stop that never comes, and the clock of whoever waits for it."""
+
+    now_s = 1000.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Takes no time."""
+        assert timeout is not None
+        self.now_s += timeout
+        return False
+
+
+def test_a_paced_replay_takes_the_tapes_own_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [f"{format_instant(T0 + second * 1_000_000)},A,1,1" for second in range(121)]
-    began = time.monotonic()
-    summary, ticks = replay(tape(tmp_path / "t.csv", rows), speed="60x")
-    assert 1.9 < time.monotonic() - began < 6
+    stream, stop = MemoryStream(), Waiting()
+    monkeypatch.setattr(replay_module, "time", SimpleNamespace(monotonic=lambda: stop.now_s))
+    request = ReplayRequest(tape(tmp_path / "t.csv", rows), speed="60x")
+    summary = replay_file(stream, request, on_progress=lambda _: None, stop=stop)
+    ticks = [json.loads(data) for _, data in stream.records]
+    assert 1.9 < summary.seconds < 2.6
     assert summary.sent == 121
     assert [tick["event_ts"] for tick in ticks] == [
         T0 + second * 1_000_000 for second in range(121)
@@ -253,14 +272,20 @@ def test_a_stop_ends_a_paced_replay_at_once_with_its_figures(tmp_path: Path) -> 
     ]
     path = tape(tmp_path / "t.csv", rows)
     stop = threading.Event()
-    timer = threading.Timer(1.0, stop.set)
-    timer.start()
-    began = time.monotonic()
+    timer = threading.Timer(0.5, stop.set)
+    told: list[float] = []
+
+    def stop_soon(progress: ReplayProgress) -> None:
+        if progress.sent == 2:
+            told.append(time.monotonic())
+            timer.start()
+
     summary = replay_file(
-        MemoryStream(), ReplayRequest(path, speed="1x"), on_progress=lambda _: None, stop=stop
+        MemoryStream(), ReplayRequest(path, speed="1x"), on_progress=stop_soon, stop=stop
     )
     timer.join()
-    assert time.monotonic() - began < 5
+    # The third trade is a day away.
+    assert time.monotonic() - told[0] < 60
     assert (summary.sent, summary.rows, summary.stopped) == (2, 3, True)
     assert summary.last_us == T0 + 100_000
 

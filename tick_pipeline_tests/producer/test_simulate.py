@@ -284,17 +284,36 @@ def test_past_covers_the_time_before_now_and_progress_ends_at_the_total(tmp_path
     )
 
 
+class Waiting(threading.Event):
+    """A stop that comes after some time, and the clock of whoever waits for it."""
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        super().__init__()
+        self.now_us = START_US + 123_456
+        self.stops_us = self.now_us + seconds * US_PER_SECOND
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Takes no time."""
+        assert timeout is not None
+        until_us = self.now_us + math.ceil(timeout * US_PER_SECOND)
+        self.now_us = int(min(until_us, self.stops_us))
+        if until_us >= self.stops_us:
+            self.set()
+        return self.is_set()
+
+
 def test_real_time_sends_each_second_and_keeps_to_the_clock(tmp_path: Path) -> None:
-    stream = MemoryStream()
-    began = time.time()
+    stream, stop = MemoryStream(), Waiting()
+    began_us = stop.now_us
     summary = run_simulation(
         stream,
         SimulationRequest("duplicates", 2.2, rate=500),
         labels_folder=tmp_path,
         on_progress=lambda _progress: None,
-        stop=threading.Event(),
+        stop=stop,
+        clock=lambda: stop.now_us,
     )
-    assert 2.1 < time.time() - began < 4
+    assert 2.1 < (stop.now_us - began_us) / US_PER_SECOND < 4
     assert len(stream.puts) >= 3
     ticks = [json.loads(data) for _, data in stream.records]
     assert all(0 <= tick["sent_ts"] - tick["event_ts"] < 3 * US_PER_SECOND for tick in ticks)
@@ -304,14 +323,14 @@ def test_real_time_sends_each_second_and_keeps_to_the_clock(tmp_path: Path) -> N
 
 def test_stopping_sends_what_is_held_back_so_that_no_sequence_has_a_gap(tmp_path: Path) -> None:
     """A late tick that goes out early is not late, and has no label."""
-    stream, stop = MemoryStream(), threading.Event()
-    threading.Timer(1.5, stop.set).start()
+    stream, stop = MemoryStream(), Waiting(1.5)
     summary = run_simulation(
         stream,
         SimulationRequest("late", 3600, rate=5000),
         labels_folder=tmp_path,
         on_progress=lambda _progress: None,
         stop=stop,
+        clock=lambda: stop.now_us,
     )
     assert summary.stopped
     assert summary.end_us - summary.start_us < 10 * US_PER_SECOND
@@ -420,12 +439,14 @@ run_simulation(
 """
 
 
-def _kill_after(home: Path, delay_seconds: float) -> None:
+def _kill_after(home: Path, delay_seconds: float, *, has_put: bool) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _PRODUCE, str(home)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
+    while has_put and process.stdout.readline() == "0\n":
+        pass
     time.sleep(delay_seconds)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -456,8 +477,8 @@ def _assert_nothing_lost_or_unlabelled(home: Path) -> int:
 def _killed_runs(home: Path, seed: int, kills: int) -> None:
     chance = random.Random(seed)
     print(f"seed {seed}")  # noqa: T201  (to repeat a failure)
-    for _ in range(kills):
-        _kill_after(home, chance.uniform(0.5, 2.5))
+    for kill in range(kills):
+        _kill_after(home, chance.uniform(0, 2), has_put=kill > 0)
     assert _assert_nothing_lost_or_unlabelled(home) > 0
 
 

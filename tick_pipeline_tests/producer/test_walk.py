@@ -47,7 +47,6 @@ def bare_market(kind: str = STEADY) -> Market:
 _SECOND = st.integers(MIN_EVENT_US // US_PER_SECOND, MAX_EVENT_US // US_PER_SECOND - 20_000)
 
 
-@settings(deadline=None)
 @given(
     first=_SECOND,
     before=st.integers(0, 9000),
@@ -62,7 +61,7 @@ def test_any_window_shows_the_same_path(first: int, before: int, length: int, af
     assert np.array_equal(inner, outer[:, before : before + length + 1])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cut=st.lists(st.integers(1, 20 * US_PER_SECOND - 1), max_size=5, unique=True))
 def test_a_window_cut_into_parts_has_the_same_trades(cut: list[int]) -> None:
     market = market_of()

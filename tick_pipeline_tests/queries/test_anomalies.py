@@ -88,9 +88,11 @@ def test_anomalies_are_listed_newest_first(
 
 @both_modes
 def test_today_is_the_current_utc_day_until_now(
-    home: Home, engine: LocalQueryEngine, mode: StorageMode
+    home: Home, engine: LocalQueryEngine, mode: StorageMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment_us = now_us()
+    # Else it fails over midnight.
+    monkeypatch.setattr("tick_pipeline.resources.query_plan.now_us", lambda: moment_us)
     midnight_us = hour_floor(moment_us) - as_datetime(moment_us).hour * US_PER_HOUR
     places = {
         "yesterday": midnight_us - 1,

@@ -170,7 +170,7 @@ near = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(
     bounds=st.tuples(st.none() | near, st.none() | near),
     others=st.lists(near, min_size=1, max_size=30),

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tick_pipeline_tests.integration.web import CHROMIUM_VARIABLE, find_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+#: A browser starts and draws in a second or two, on a busy machine in more.
+_PATIENCE_MS = 120_000.0
 
 
 @dataclass
@@ -48,11 +51,15 @@ def open_browser(*, width: int = 1280, height: int = 900) -> Generator[Opened]:
         pytest.skip(f"no browser: install chromium, or name one in {CHROMIUM_VARIABLE}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            timeout=_PATIENCE_MS,
         )
         page = browser.new_page(
             viewport={"width": width, "height": height}, color_scheme="light", timezone_id="UTC"
         )
+        page.set_default_timeout(_PATIENCE_MS)
+        expect.set_options(_PATIENCE_MS)
         opened = Opened(page)
         page.on("request", lambda request: opened.asked.append(request.url))
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))

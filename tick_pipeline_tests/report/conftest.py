@@ -13,6 +13,7 @@ from tick_pipeline.landing.read_marks import Mark
 from tick_pipeline.orchestration.history import read_history
 from tick_pipeline.orchestration.instance import open_instance
 from tick_pipeline.orchestration.reports import report_candles
+from tick_pipeline.report import asking
 from tick_pipeline.report.make import default_page, make_report
 from tick_pipeline.report.measure import Sources
 from tick_pipeline.resources.deployments import open_deployment
@@ -118,4 +119,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     runs = [ohlc_report(mode, len(ticks)) for mode in MODES]
     report_candles(home, settings, runs, {mode: Mark(f"{mode}.raw", 0) for mode in MODES})
     page = default_page(settings)
-    return Reported(settings, make_report(open_sources(settings), page), page)
+    with pytest.MonkeyPatch.context() as patch:
+        # Every query runs as often as it should, however slow it is.
+        patch.setattr(asking, "_LONG_SECONDS", 1e9)
+        return Reported(settings, make_report(open_sources(settings), page), page)

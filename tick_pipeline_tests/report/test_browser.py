@@ -19,7 +19,8 @@ _LIGHT, _DARK, _PAPER = "rgb(251, 250, 248)", "rgb(19, 22, 26)", "rgb(255, 255, 
 _LABEL = """() => {
   const inside = (node) => [...node.querySelectorAll("*")].flatMap((element) =>
     element.shadowRoot ? [...element.shadowRoot.querySelectorAll("svg text"), ...inside(element.shadowRoot)] : [])
-  return getComputedStyle(inside(document)[0]).fill
+  const [first] = inside(document)
+  return first && getComputedStyle(first).fill
 }"""
 
 
@@ -30,13 +31,18 @@ def opened(reported: Reported) -> Generator[Opened]:
         yield browser
 
 
+def await_colour(opened: Opened, colour: str) -> None:
+    """Wait until that is the page's background."""
+    expect(opened.page.locator("body")).to_have_css("background-color", colour)
+
+
 def test_the_page_opens_without_a_complaint_and_asks_nobody(opened: Opened) -> None:
     charts = opened.page.locator(".chart")
     expect(charts).to_have_count(3)
-    for number in range(3):
-        box = charts.nth(number).bounding_box()
-        assert box is not None
-        assert box["height"] > 100
+    opened.page.wait_for_function(
+        """() => [...document.querySelectorAll(".chart")].every(
+          (chart) => chart.getBoundingClientRect().height > 100)"""
+    )
     assert opened.page.locator("h1").inner_text().startswith("For this data: ")
     assert opened.complaints == []
     assert opened.outside == []
@@ -55,26 +61,28 @@ def test_the_page_fits_its_window(opened: Opened) -> None:
 
 def test_colours_follow_the_system_and_then_the_switch(opened: Opened) -> None:
     page = opened.page
-    assert opened.colour("body") == _LIGHT
-    of_light = page.evaluate(_LABEL)
+    await_colour(opened, _LIGHT)
+    # While a chart is drawn anew it has no labels.
+    of_light = page.wait_for_function(_LABEL).json_value()
     page.emulate_media(color_scheme="dark")
-    assert opened.colour("body") == _DARK
-    assert page.evaluate(_LABEL) != of_light, "charts follow, too"
+    await_colour(opened, _DARK)
+    # Charts follow, too.
+    page.wait_for_function(f"light => ![undefined, light].includes(({_LABEL})())", arg=of_light)
     page.get_by_role("button", name="Light").click()
-    assert opened.colour("body") == _LIGHT
-    assert page.evaluate(_LABEL) == of_light
+    await_colour(opened, _LIGHT)
+    page.wait_for_function(f"light => ({_LABEL})() === light", arg=of_light)
     page.emulate_media(color_scheme="light")
     page.get_by_role("button", name="Dark").click()
-    assert opened.colour("body") == _DARK
+    await_colour(opened, _DARK)
     expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Auto").click()
-    assert opened.colour("body") == _LIGHT
+    await_colour(opened, _LIGHT)
 
 
 def test_paper_is_white_whatever_the_screen_is(opened: Opened) -> None:
     opened.page.emulate_media(color_scheme="dark", media="print")
-    assert opened.colour("body") == _PAPER
-    assert not opened.page.get_by_role("button", name="Dark").is_visible()
+    await_colour(opened, _PAPER)
+    expect(opened.page.get_by_role("button", name="Dark")).to_be_hidden()
     assert len(opened.page.pdf(prefer_css_page_size=True)) > 50_000
     opened.page.emulate_media(color_scheme="light", media="screen")
 

@@ -38,9 +38,10 @@ def _put(home: Home, settings: Settings, first: int, count: int) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_run_waits_for_who_follows_the_stream(
-    home: Home, settings: Settings, mode: StorageMode
+    home: Home, settings: Settings, mode: StorageMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No second delivery begins, and what came before the call is in raw after it."""
+    monkeypatch.setattr(followed_landing, "_FLUSH_SECONDS", 300)
     quick = settings.model_copy(update={"buffer_seconds": 0.5})
     stop = threading.Event()
     stream = open_stream(home, quick)

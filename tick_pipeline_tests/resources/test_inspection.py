@@ -13,6 +13,7 @@ from tick_pipeline.errors import HomeError
 from tick_pipeline.event_time import US_PER_HOUR, now_us
 from tick_pipeline.queries.pruning import TimeRange
 from tick_pipeline.resources.inspection import LocalInspection
+from tick_pipeline.resources.landed import LOCAL_SETTLE_US
 from tick_pipeline.resources.null_columns import NullColumn
 from tick_pipeline.storage import RAW, StorageMode, hour_partition
 from tick_pipeline_tests.queries.warehouse import START_US, land, parquet_file, tick
@@ -30,8 +31,8 @@ both_modes = pytest.mark.parametrize("mode", StorageMode, ids=str)
 def test_files_are_told_with_their_hour_and_their_landing(home: Home, mode: StorageMode) -> None:
     inspection = LocalInspection(home)
     assert inspection.data_files(mode, RAW, EVERY) == []
-    # Iceberg tells milliseconds.
-    before_us = now_us() - 1000
+    # Iceberg tells milliseconds, and clocks of file systems tick every few of them.
+    before_us = now_us() - LOCAL_SETTLE_US
     land(home, [tick("AAA", 1, 1), tick("AAA", 3601, 2)], [mode])
     found = inspection.data_files(mode, RAW, EVERY)
     assert sorted(file.hour_us for file in found) == [START_US, START_US + US_PER_HOUR]

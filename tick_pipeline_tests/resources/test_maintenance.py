@@ -265,8 +265,9 @@ def test_merging_is_no_landing_and_hides_none(
     """The sensor reruns no hour for it, and still hears of what landed before it."""
     # What landed a moment ago is told at the first look.
     monkeypatch.setattr("tick_pipeline.resources.landed_files.LOCAL_SETTLE_US", 0)
+    hours = (now_us() - START_US) // US_PER_HOUR + 24
     landed = LocalLandedFiles(
-        small.home, small.settings.model_copy(update={"late_lookback_hours": 8760})
+        small.home, small.settings.model_copy(update={"late_lookback_hours": hours})
     )
     read = landed.since(ICEBERG if mode == ICEBERG else PARQUET, None, reader="test").mark
     stored = ICEBERG if mode == ICEBERG else PARQUET
@@ -318,8 +319,12 @@ def test_a_dry_run_tells_all_and_changes_nothing(
     assert told["iceberg", "raw"].expired_snapshots == 4
 
 
-def test_retention_drops_the_same_hours_in_both_modes(small: SmallFiles) -> None:
-    hours = (now_us() - START_US) // US_PER_HOUR - 1
+def test_retention_drops_the_same_hours_in_both_modes(
+    small: SmallFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_us = now_us()
+    monkeypatch.setattr("tick_pipeline.resources.maintenance.now_us", lambda: clock_us)
+    hours = (clock_us - START_US) // US_PER_HOUR - 1
     done = small.maintain("raw", "anomalies", retain_hours=hours)
     for mode in MODES:
         assert done[mode.value, "raw"].dropped_hours == 1

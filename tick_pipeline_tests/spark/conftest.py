@@ -46,4 +46,4 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
             # The JVM ends with its standard input.
             gateway.shutdown()
             gateway.proc.stdin.close()
-            gateway.proc.wait(timeout=60)
+            gateway.proc.wait(timeout=300)

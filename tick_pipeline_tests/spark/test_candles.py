@@ -25,7 +25,6 @@ pytestmark = pytest.mark.spark
 PARQUET, ICEBERG = StorageMode.PARQUET_PROJECTION, StorageMode.ICEBERG
 _FEW = settings(
     max_examples=5,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -32,7 +32,7 @@ def sample(seed: int, rows: int, seconds: int) -> tuple[NDArray[Any], NDArray[An
 
 
 @given(st.integers(0, 10_000), st.integers(1, 700), st.sampled_from([1, 50, 900, 20_000]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_window_has_the_moments_of_its_values(seed: int, window: int, seconds: int) -> None:
     symbol, second, value = sample(seed, 400, seconds)
     buckets = buckets_of(symbol, second, value)
@@ -50,7 +50,7 @@ def test_a_window_has_the_moments_of_its_values(seed: int, window: int, seconds:
 
 
 @given(st.integers(0, 10_000), st.integers(0, 399))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_window_is_the_same_to_the_last_bit_whatever_is_computed_with_it(
     seed: int, alone: int
 ) -> None:

@@ -82,7 +82,7 @@ def in_key_order(rows: pa.Table) -> pa.Table:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_scores_equal_a_plain_recompute(seed: int) -> None:
     frame = walk(seed)
     assert_equal(scored(frame), recompute(frame, LENIENT), LENIENT)
@@ -99,7 +99,7 @@ def test_the_walks_hold_what_can_go_wrong() -> None:
 
 
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_order_does_not_matter(seed: int, rng: random.Random) -> None:
     """Any permutation inside the watermark, cut into any batches, gives the same rows to the last bit."""
     frame = walk(seed)

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tick_pipeline.errors import StreamError
+from tick_pipeline.home import exclusive
+from tick_pipeline.stream import consumers
 
 if TYPE_CHECKING:
     from conftest import Put
@@ -67,8 +70,12 @@ def test_a_damaged_file_is_named(stream: LocalStream) -> None:
         stream.positions("x")
 
 
-def test_commits_beside_each_other_lose_none(stream: LocalStream, put: Put) -> None:
+def test_commits_beside_each_other_lose_none(
+    stream: LocalStream, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each shard is committed by a thread of its own."""
+    # Whoever waits is not first in a queue: on a slow disk it may be the last.
+    monkeypatch.setattr(consumers, "exclusive", partial(exclusive, wait_seconds=120.0))
     put(stream, [f"K{index}" for index in range(400)])
     latest = {shard.shard_id: int(shard.latest or 0) for shard in stream.shards()}
 

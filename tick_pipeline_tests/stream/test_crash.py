@@ -116,14 +116,14 @@ def crash(root: Path, *, kills: int, seed: int) -> None:
             running("writer.py", str(root), names[2]) as third,
         ):
             writers = [first, second, third]
-            for process in (*writers, housekeeper):
+            for process in (*writers, *writers, housekeeper):
                 wait_for_a_line(process)
             for process in chance.sample([*writers, housekeeper], WRITERS + 1):
                 time.sleep(chance.uniform(0, 0.3))
                 lines = kill_and_collect(process)
                 if process in writers:
-                    # The first line was read already.
-                    acknowledged[names[writers.index(process)]] = len(lines) + 1
+                    # Two lines were read already.
+                    acknowledged[names[writers.index(process)]] = len(lines) + 2
         check(stream, acknowledged)
     assert sum(acknowledged.values()) > kills * WRITERS
 

@@ -7,18 +7,25 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tick_pipeline.errors import AwsError, StreamError
-from tick_pipeline.stream import kinesis_read
+from tick_pipeline.stream import kinesis, kinesis_read
 from tick_pipeline.stream.backoff import Backoff
 from tick_pipeline.stream.kinesis import KinesisStream
-from tick_pipeline.stream.kinesis_put import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, cut_batches
+from tick_pipeline.stream.kinesis_put import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_RECORDS,
+    Lane,
+    Put,
+    cut_batches,
+)
 from tick_pipeline.stream.kinesis_shards import parents_first, pinned_hash_keys, pinned_shards
 from tick_pipeline.stream.port import MAX_RECORD_BYTES, AtTimestamp, Earliest, Shard
 from tick_pipeline.stream.sharding import HASH_SPACE, hash_ranges
@@ -103,7 +110,6 @@ def test_requests_never_exceed_a_limit_keep_order_and_lose_nothing(sizes: list[i
         assert is_full or sum(sizes[batch]) + sizes[following.start] > MAX_BATCH_BYTES
 
 
-@settings(deadline=None)
 @given(
     keys=st.lists(st.sampled_from("ABCDEFGH"), max_size=1500),
     shards=st.integers(1, 5),
@@ -115,7 +121,9 @@ def test_whatever_is_throttled_every_record_is_taken_once(
     fake = FakeKinesis(
         fake_shards(shards), refuses=lambda request, place: (request, place) in refused
     )
-    stream = stream_on(fake, pinned=["A", "B"])
+    # More attempts than requests that may refuse all of a lane.
+    backoff = Backoff(attempts=8, sleep=lambda _: None)
+    stream = stream_on(fake, pinned=["A", "B"], backoff=backoff)
     assert put(stream, keys) == len(keys)
     taken = [record for item in fake.shards for record in item.records]
     assert sorted(numbers(taken)) == list(range(len(keys)))
@@ -129,7 +137,7 @@ def test_whatever_is_throttled_every_record_is_taken_once(
 def test_a_shard_has_one_request_at_a_time_and_shards_go_beside_each_other() -> None:
     """So no request of a shard overtakes another; all four meet, or the barrier breaks."""
     fake = FakeKinesis(fake_shards(4))
-    meet = threading.Barrier(4, timeout=10)
+    meet = threading.Barrier(4, timeout=120)
     under_way: dict[str, int] = defaultdict(int)
     overlapping: list[str] = []
     original = fake.put_records
@@ -155,15 +163,28 @@ def test_a_shard_has_one_request_at_a_time_and_shards_go_beside_each_other() -> 
         assert numbers(item.records) == sorted(numbers(item.records))
 
 
-def test_a_lane_that_fails_ends_the_others_after_their_request() -> None:
+def test_a_lane_that_fails_ends_the_others_after_their_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     fake = FakeKinesis(fake_shards(4))
     stream = stream_on(fake, pinned=list("ABCD"))
     original = fake.put_records
+    send_lane = Put._send_lane  # pyright: ignore[reportPrivateUsage]
+    failed = threading.Event()
 
     def put_records(**asked: Any) -> dict[str, Any]:
         if asked["Records"][0]["PartitionKey"] == "A":
             raise AwsError("not allowed", code="AccessDeniedException")
+        assert failed.wait(120)
         return original(**asked)
+
+    def send(sending: Put, lane: Lane) -> None:
+        try:
+            send_lane(sending, lane)
+        finally:
+            failed.set()
+
+    monkeypatch.setattr(Put, "_send_lane", send)
 
     fake.put_records = put_records  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(StreamError) as caught:
@@ -356,7 +377,8 @@ def test_a_read_that_never_catches_up_ends_where_the_shard_ended_at_the_call(
         now_s += 0.5
         return now_s
 
-    monkeypatch.setattr(kinesis_read.time, "monotonic", monotonic)
+    for module in (kinesis, kinesis_read):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=monotonic))
     pages = list(stream.read(SHARD, Earliest(), max_records=ALL))
     # Two seconds behind, and the margin of one, are over three seconds after the call.
     assert [page.num_rows for page in pages] == [10, 10, 10]
@@ -384,7 +406,9 @@ def test_the_call_of_a_read_looks_for_the_shard_and_not_its_first_record() -> No
         stream_on(FakeKinesis()).read("shard-0000", Earliest(), max_records=1)
 
 
-def test_calls_for_a_shard_keep_below_five_a_second() -> None:
+def test_calls_for_a_shard_keep_below_five_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock that goes on beside the waits would make them shorter.
+    monkeypatch.setattr(kinesis_read, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     slept: list[float] = []
     fake = FakeKinesis(page_records=10)
     stream = stream_on(fake, backoff=Backoff(sleep=slept.append))

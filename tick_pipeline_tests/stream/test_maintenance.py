@@ -263,7 +263,7 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(step, max_size=25), st.booleans())
 def test_whatever_happens_a_reader_sees_every_record_that_is_kept_once(
     steps: list[tuple[str, int]], registered: bool

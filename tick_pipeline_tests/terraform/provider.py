@@ -41,7 +41,7 @@ SERVICES = (
 )
 
 _SCRIPT = ROOT / "terraform" / "scripts" / "terraformrc"
-_COMMAND_SECONDS = 300.0
+_COMMAND_SECONDS = 900.0
 #: What a developer's own Terraform leaves beside the configuration; none of it may change a test.
 _LEFT_BY_USE = shutil.ignore_patterns(
     ".terraform*", ".build", "*.tfstate*", "*.tfplan", "terraform.tfvars*", "*.auto.tfvars*",

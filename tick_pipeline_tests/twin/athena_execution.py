@@ -71,6 +71,7 @@ class Execution:
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _connection: duckdb.DuckDBPyConnection | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _runs: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._thread = threading.Thread(target=self._work, name=f"athena {self.id}", daemon=True)
@@ -81,8 +82,9 @@ class Execution:
         return str(self.request["QueryString"])
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, and return once it runs: nobody waits for workers here."""
         self._thread.start()
+        self._runs.wait()
 
     def cancel(self) -> None:
         """Stop, if it has not ended."""
@@ -130,6 +132,7 @@ class Execution:
     def _work(self) -> None:
         self.started = time.time()
         self.state = "RUNNING"
+        self._runs.set()
         try:
             self._cancelled.wait(self.slow_seconds)
             found = self._run()

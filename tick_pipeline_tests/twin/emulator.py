@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import psutil
 import pytest
 
 from tick_pipeline_tests.ports import free_port
@@ -43,7 +44,7 @@ ABSENT = "no emulator of AWS in .venv/emulator: make .venv/.emulator"
 
 _LAUNCHER = Path(__file__).with_name("launch_emulator.py")
 _HOST = "127.0.0.1"
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
 _REQUEST_SECONDS = 30.0
 _POLL_SECONDS = 0.05
@@ -128,7 +129,7 @@ def run_emulator(folder: Path) -> Generator[Emulator, None, None]:
         folder: an existing folder of its own, for its state, temporary files and log.
 
     Raises:
-        EmulatorError: it is not installed, ended, or did not answer within a minute.
+        EmulatorError: it is not installed, ended, or did not answer within two minutes.
     """
     if not PYTHON.exists():
         raise EmulatorError(ABSENT)
@@ -148,6 +149,14 @@ def run_emulator(folder: Path) -> Generator[Emulator, None, None]:
         yield Emulator(url=url, process_id=process.pid, folder=folder)
     finally:
         _stop(process)
+
+
+def has_ended(process_id: int) -> bool:
+    """Whether a process has ended; one that nobody has waited for yet has, too."""
+    try:
+        return psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _variables(folder: Path, port: int) -> dict[str, str]:

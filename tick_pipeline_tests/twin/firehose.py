@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MIB = 1 << 20
-_DRAIN_SECONDS = 30.0
+_DRAIN_SECONDS = 120.0
 _LIST_STREAMS = 10
 _OPERATIONS = frozenset(
     {
@@ -110,6 +110,12 @@ class Firehose:
                     "no delivery failed" if self.switches.released.is_set() else "it is held"
                 )
                 raise TimeoutError(f"{pump.name} did not deliver all in {timeout:g} s: {why}")
+
+    @property
+    def failures(self) -> list[str]:
+        """What the last delivery or read of each delivery stream failed by; empty where it did not."""
+        with self._lock:
+            return [stream.pump.failure for stream in self._streams.values()]
 
     def close(self) -> None:
         """Stop all delivery streams and forget them; all switches off."""

@@ -30,7 +30,7 @@ _RETRY_SECONDS = 0.2
 _RESHARD_SECONDS = 2.0
 #: Between metrics while records wait, and while nothing comes. AWS sends them each minute.
 _REPORT_SECONDS = (1.0, 5.0)
-_CLOSE_SECONDS = 10.0
+_CLOSE_SECONDS = 120.0
 
 
 @dataclass

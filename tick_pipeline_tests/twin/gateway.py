@@ -139,12 +139,13 @@ class Gateway:
 
     def reset(self) -> None:
         """Forget everything, the emulator's state apart."""
+        for service in self.services:
+            service.close()
+        # After what runs was stopped: it calls until then.
         with self._lock:
             self.faults.clear()
             self.calls.clear()
             self.ours.clear()
-        for service in self.services:
-            service.close()
 
     def handle(self, call: _Call) -> _Answer:
         """Answer a request."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _ENDED = ("SUCCEEDED", "STOPPED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED")
 _DPUS = {"G.1X": 1, "G.2X": 2}
-_JOIN_SECONDS = 10.0
+_JOIN_SECONDS = 120.0
 
 
 @dataclass
@@ -152,23 +152,24 @@ class GlueRuns:
         errors: list[dict[str, Any]] = []
         for run_id in request["JobRunIds"]:
             named = {"JobName": request["JobName"], "JobRunId": run_id}
-            run = self._runs.get(run_id)
-            code = (
-                "EntityNotFoundException"
-                if run is None
-                else "JobRunInTerminalStateException"
-                if run.state in _ENDED
-                else "InternalServiceException"
-                if self.switches.ignore_stop
-                else None
-            )
-            if run is None or code is not None:
-                detail = {"ErrorCode": code, "ErrorMessage": f"{run_id} cannot be stopped"}
-                errors.append({**named, "ErrorDetail": detail})
-                continue
-            run.answer["JobRunState"] = "STOPPING"
-            run.stop.set()
-            done.append(named)
+            with self._lock:
+                run = self._runs.get(run_id)
+                code = (
+                    "EntityNotFoundException"
+                    if run is None
+                    else "JobRunInTerminalStateException"
+                    if run.state in _ENDED
+                    else "InternalServiceException"
+                    if self.switches.ignore_stop
+                    else None
+                )
+                if run is None or code is not None:
+                    detail = {"ErrorCode": code, "ErrorMessage": f"{run_id} cannot be stopped"}
+                    errors.append({**named, "ErrorDetail": detail})
+                    continue
+                run.answer["JobRunState"] = "STOPPING"
+                run.stop.set()
+                done.append(named)
         return {"SuccessfulSubmissions": done, "Errors": errors}
 
     def _live(self, run: _Run) -> None:
@@ -187,15 +188,17 @@ class GlueRuns:
             state, message = "ERROR", switches.error_state
         else:
             state, message = self._execute(run, switches)
-        _end(run, state, message)
+        with self._lock:
+            _end(run, state, message)
 
     def _execute(self, run: _Run, switches: Switches) -> tuple[str, str | None]:
         """Execute the script; how it ended, and Glue's message."""
         folder = Path(tempfile.mkdtemp(prefix="glue-run-"))
         try:
             command, environment = self._command(run, folder, switches)
-            if not run.stop.is_set():
-                run.answer["JobRunState"] = "RUNNING"
+            with self._lock:
+                if not run.stop.is_set():
+                    run.answer["JobRunState"] = "RUNNING"
             limit_seconds = run.answer["Timeout"] * switches.minute_seconds
             execution = Execution(command, environment, folder, limit_seconds)
             run.execution = execution

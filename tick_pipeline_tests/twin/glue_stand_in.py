@@ -31,7 +31,7 @@ REQUEST = OhlcRequest(
     START_US, START_US + HOUR_US, (StorageMode.PARQUET_PROJECTION,), None, ("1m", "5m")
 )
 #: As quick as a test wants it.
-QUICK = Pace(first_poll=0.05, longest_poll=0.1, queue=5, outage=3, busy=0.3, lost=0.3, stop=5)
+QUICK = Pace(first_poll=0.05, longest_poll=0.1, queue=5, outage=60, busy=0.3, lost=0.3, stop=60)
 REPORT = OhlcReport(
     storage_mode="parquet_projection",
     load_data_mode="parquet",
@@ -71,7 +71,7 @@ with dagster_log() as log:
     log.info("candles from %s to %s", given["--START"], given["--END"])
     reporter_for(given["--REPORT"]).report([report])
 """
-SLEEP = "time.sleep(60)"
+SLEEP = "time.sleep(3600)"
 #: Tells its progress, and ends as it is asked to: what the streaming job does, without a stream.
 FOLLOW = """
 import boto3
@@ -172,7 +172,7 @@ def states(twin: Twin, name: str = NAME) -> list[str]:
     return [run["JobRunState"] for run in found]
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something that comes about by itself."""
     deadline = time.monotonic() + seconds
     while not condition():

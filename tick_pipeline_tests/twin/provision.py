@@ -72,7 +72,7 @@ def provision(
     client("s3").create_bucket(Bucket=BUCKET)
     client("kinesis").create_stream(StreamName=STREAM, ShardCount=shards)
     client("kinesis").get_waiter("stream_exists").wait(
-        StreamName=STREAM, WaiterConfig={"Delay": 1, "MaxAttempts": 10}
+        StreamName=STREAM, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
     create_tables(client("glue"))
     for mode in StorageMode:

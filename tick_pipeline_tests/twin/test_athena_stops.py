@@ -48,7 +48,7 @@ def await_running(lake: AthenaLake) -> None:
 
 
 def test_a_query_that_somebody_cancelled_is_told(lake: AthenaLake) -> None:
-    lake.athena.slow_seconds = 30
+    lake.athena.slow_seconds = 60
 
     def cancel() -> None:
         await_running(lake)

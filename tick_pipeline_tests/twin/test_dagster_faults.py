@@ -21,7 +21,7 @@ from tick_pipeline_tests.integration.pipeline import Pipeline
 from tick_pipeline_tests.integration.web import Web, serve, wait_for
 from tick_pipeline_tests.twin.athena import Athena
 from tick_pipeline_tests.twin.firehose import firehose_of
-from tick_pipeline_tests.twin.glue_stand_in import glue_runs, replace_script, states
+from tick_pipeline_tests.twin.glue_stand_in import SLEEP, glue_runs, replace_script, states
 from tick_pipeline_tests.twin.kinesis_limits import kinesis_limits
 from tick_pipeline_tests.twin.provision import JOBS, PROJECT, provision
 
@@ -185,7 +185,7 @@ def test_a_failing_job_shows_its_error_the_end_of_its_log_and_where_to_look(
 
 
 def test_a_job_that_takes_too_long_is_told_so(served: Served) -> None:
-    runs = replace_script(served.twin, JOBS["ohlc"], "time.sleep(60)")
+    runs = replace_script(served.twin, JOBS["ohlc"], SLEEP)
     runs.switches.minute_seconds = 0.05
     told, _ = served.failure(served.run("ohlc_batch", ("iceberg", "aggregated_1m")))
     assert "TIMEOUT" in told
@@ -193,16 +193,16 @@ def test_a_job_that_takes_too_long_is_told_so(served: Served) -> None:
 
 
 def test_cancelling_a_run_stops_the_run_of_glue(served: Served) -> None:
-    runs = replace_script(served.twin, JOBS["ohlc"], "time.sleep(120)")
+    runs = replace_script(served.twin, JOBS["ohlc"], SLEEP)
     run = served.web.launch(
         "ohlc_batch",
         partition=served.partition,
         assets=[("iceberg", "aggregated_1m")],
         checks=[],
     )
-    wait_for(lambda: runs.process_ids, seconds=60)
+    wait_for(lambda: runs.process_ids, seconds=180)
     assert served.web.terminate(run) == "TerminateRunSuccess"
-    assert served.web.ended(run, seconds=60) == "CANCELED"
+    assert served.web.ended(run) == "CANCELED"
     assert states(served.twin, JOBS["ohlc"])[0] == "STOPPED"
     assert glue_runs(served.twin).process_ids == []
 

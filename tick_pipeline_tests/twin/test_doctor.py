@@ -41,7 +41,7 @@ SAID = (
 
 @pytest.fixture
 def deployed(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a deployment into which ticks of ten symbols came a minute ago, all landed."""
+    """Settings of a deployment into which ticks of ten symbols came two minutes ago, all landed."""
     for name, value in provision(twin.client, twin.url).settings.items():
         monkeypatch.setenv(name, value)
     land(twin, [f"SYM{number}" for number in range(10)], 100)
@@ -53,8 +53,8 @@ def deployed(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Set
 
 
 def land(twin: Twin, symbols: list[str], records: int, name: str = "a.parquet") -> None:
-    """Valid ticks of the last minute in raw of both modes."""
-    begin_us = now_us() - US_PER_MINUTE
+    """Valid ticks of two minutes ago in raw of both modes: whole before the end of the stream's newest minute."""
+    begin_us = now_us() - 2 * US_PER_MINUTE
     rows: list[dict[str, Any]] = []
     for symbol in symbols:
         for number in range(1, records + 1):
@@ -64,8 +64,10 @@ def land(twin: Twin, symbols: list[str], records: int, name: str = "a.parquet") 
     TwinLake(twin).land(rows, ICEBERG, PARQUET, name=name)
 
 
-def tell(twin: Twin, namespace: str, metric: str, of: str, value: float) -> None:
-    """Let a metric have a value a minute ago."""
+def tell(
+    twin: Twin, namespace: str, metric: str, of: str, value: float, *, minutes_ago: int = 1
+) -> None:
+    """Let a metric have a value of some minutes ago."""
     dimension = "StreamName" if namespace == "AWS/Kinesis" else "DeliveryStreamName"
     twin.client("cloudwatch").put_metric_data(
         Namespace=namespace,
@@ -73,7 +75,7 @@ def tell(twin: Twin, namespace: str, metric: str, of: str, value: float) -> None
             {
                 "MetricName": metric,
                 "Dimensions": [{"Name": dimension, "Value": of}],
-                "Timestamp": as_datetime(now_us() - US_PER_MINUTE),
+                "Timestamp": as_datetime(now_us() - minutes_ago * US_PER_MINUTE),
                 "Value": value,
             }
         ],
@@ -119,7 +121,8 @@ def test_a_firehose_that_is_gone_a_throttled_stream_and_a_hot_shard_are_found(
     twin: Twin, deployed: Settings
 ) -> None:
     twin.client("firehose").delete_delivery_stream(DeliveryStreamName=FIREHOSES[ICEBERG])
-    tell(twin, "AWS/Kinesis", "WriteProvisionedThroughputExceeded", STREAM, 70)
+    # No later minute than that of the records, which began a while ago.
+    tell(twin, "AWS/Kinesis", "WriteProvisionedThroughputExceeded", STREAM, 70, minutes_ago=2)
     land(twin, ["HOT"], 5000, name="hot.parquet")
     diagnosis = look(deployed)
     found = by_failure(diagnosis)

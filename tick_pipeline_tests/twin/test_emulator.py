@@ -25,6 +25,7 @@ from tick_pipeline_tests.twin.emulator import (
     ROOT,
     Emulator,
     EmulatorError,
+    has_ended,
     require_emulator,
     run_emulator,
 )
@@ -51,11 +52,9 @@ def code_of(call: Callable[[], Any]) -> str:
     return str(refusal.value.response["Error"]["Code"])
 
 
-def await_end(process_id: int, seconds: float = 10) -> None:
+def await_end(process_id: int, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
-    while psutil.pid_exists(process_id):
-        if psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE:
-            return
+    while not has_ended(process_id):
         assert time.monotonic() < deadline, f"{process_id} still runs after {seconds} s"
         time.sleep(0.05)
 
@@ -68,7 +67,7 @@ def test_it_starts_and_ends_within_seconds_and_writes_only_in_its_folder(tmp_pat
         files = psutil.Process(running.process_id).open_files()
         assert {file.path for file in files} == {str(running.log)}
     await_end(running.process_id)
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 60
 
 
 def test_it_listens_on_loopback_only(emulator: Emulator) -> None:
@@ -93,7 +92,7 @@ def test_it_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         emulator_id = int(parent.stdout.readline())
         assert psutil.pid_exists(emulator_id)
         os.kill(parent.pid, signal.SIGKILL)
-        assert parent.wait(10) == -signal.SIGKILL
+        assert parent.wait(60) == -signal.SIGKILL
     await_end(emulator_id)
 
 

@@ -31,7 +31,13 @@ from tick_pipeline_tests.integration.sent import Sent, assert_landed, judge_reco
 from tick_pipeline_tests.integration.web import wait_for
 from tick_pipeline_tests.ports import free_port
 from tick_pipeline_tests.twin.firehose import firehose_of
-from tick_pipeline_tests.twin.glue_stand_in import FOLLOW, UNTIL_ASKED, replace_script, states
+from tick_pipeline_tests.twin.glue_stand_in import (
+    FOLLOW,
+    SLEEP,
+    UNTIL_ASKED,
+    replace_script,
+    states,
+)
 from tick_pipeline_tests.twin.provision import BUCKET, JOBS, STREAM, provision
 
 if TYPE_CHECKING:
@@ -44,7 +50,9 @@ if TYPE_CHECKING:
 _CONTROL = "checkpoints/anomaly-stream-control"
 _BATCH = ("ohlc", "anomalies")
 #: Much more than it takes: Dagster's code is loaded thrice.
-_UP_SECONDS, _END_SECONDS = 180.0, 120.0
+_UP_SECONDS, _END_SECONDS = 600.0, 600.0
+
+pytestmark = pytest.mark.timeout(1800)
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ def lived(running_twin: Twin, tmp_path_factory: pytest.TempPathFactory) -> Itera
     settings = {name.removeprefix(PREFIX): value for name, value in provisioned.settings.items()}
     replace_script(running_twin, JOBS["anomaly_stream"], FOLLOW + UNTIL_ASKED)
     for name in _BATCH:
-        replace_script(running_twin, JOBS[name], "time.sleep(600)")
+        replace_script(running_twin, JOBS[name], SLEEP)
     folder = tmp_path_factory.mktemp("live")
     with pytest.MonkeyPatch.context() as patched:
         for name, value in running_twin.environment.items():
@@ -132,7 +140,8 @@ def _is_up(twin: Twin, process: subprocess.Popen[bytes], said: Path) -> bool:
     told = said.read_text("utf-8")
     assert process.poll() is None, told
     under_way = any(states(twin, JOBS[name])[:1] == ["RUNNING"] for name in _BATCH)
-    return under_way and "Dagster answers at " in told
+    streams = states(twin, JOBS["anomaly_stream"])[:1] == ["RUNNING"]
+    return under_way and streams and "Dagster answers at " in told
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def inbox(twin: Twin, settings: Settings) -> str:
 def received(twin: Twin, queue: str) -> tuple[str, str]:
     """Subject and text of the one message of a queue."""
     (message,) = twin.client("sqs").receive_message(
-        QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10
+        QueueUrl=queue, WaitTimeSeconds=20, MaxNumberOfMessages=10
     )["Messages"]
     body = json.loads(message["Body"])
     return body["Subject"], body["Message"]

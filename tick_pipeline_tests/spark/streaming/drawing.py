@@ -16,7 +16,6 @@ def drawn(strategy: st.SearchStrategy[_Value], number: int) -> list[_Value]:
 
     @settings(
         max_examples=number,
-        deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )

@@ -197,8 +197,8 @@ def test_a_checkpoint_without_the_scorers_state_is_refused(streamed: Streamed) -
 
 
 def eventually(claim: Callable[[], bool]) -> None:
-    """Wait until it holds, for half a minute."""
-    deadline = time.monotonic() + 30
+    """Wait until it holds, for five minutes."""
+    deadline = time.monotonic() + 300
     while not claim():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -242,7 +242,7 @@ def test_a_run_ends_when_it_is_asked_to(streamed: Streamed) -> None:
 def test_a_run_without_records_ends_when_it_was_idle_for_so_long(streamed: Streamed) -> None:
     """Counted from its last record; the open seconds wait."""
     streamed.put(walk(START_US, 11, SYMBOLS, rows=30), segments=1)
-    run = streamed.follow(streamed.run(), replace(LIVE, idle_seconds=1.5))
+    run = streamed.follow(streamed.run(), replace(LIVE, idle_seconds=10.0))
     assert run.progress.end_reason is EndReason.IDLE
     assert run.progress.records == sum(map(int, run.progress.positions.values())) > 0
     assert run.progress.pending > 0
@@ -252,7 +252,7 @@ def test_a_run_ends_when_its_time_is_up(streamed: Streamed) -> None:
     began = time.monotonic()
     run = streamed.follow(streamed.run(), replace(LIVE, max_seconds=1.0))
     assert run.progress.end_reason is EndReason.TIME_UP
-    assert 1 <= time.monotonic() - began < 10
+    assert 1 <= time.monotonic() - began < 120
 
 
 def test_a_long_micro_batch_is_not_idle(streamed: Streamed) -> None:
@@ -260,13 +260,14 @@ def test_a_long_micro_batch_is_not_idle(streamed: Streamed) -> None:
 
     class Slow(ParquetSink):
         def write(self, rows: pa.Table, batch: str) -> int:
-            time.sleep(1.5)
+            time.sleep(5)
             return super().write(rows, batch)
 
     ticks = walk(START_US, 12, SYMBOLS)
     streamed.put(ticks, segments=2)
     slow = {PARQUET: Slow(f"file://{streamed.folder}/warehouse", None)}
-    schedule = replace(LIVE, idle_seconds=1.0)
+    # Longer than Spark needs from one micro-batch to the next, shorter than each.
+    schedule = replace(LIVE, idle_seconds=4.0)
     run = streamed.follow(streamed.run(files=2, sinks=slow), schedule)
     assert (run.progress.end_reason, run.progress.records) == (EndReason.IDLE, len(ticks))
 

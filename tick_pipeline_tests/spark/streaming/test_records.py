@@ -247,7 +247,7 @@ def is_canonical(data: bytes) -> bool:
     return re.search(greedy + r"\Z", text) is not None
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=_HEALTHY)
+@settings(max_examples=300, suppress_health_check=_HEALTHY)
 @given(st.one_of(odd_records(), compact_records()))
 def test_a_canonical_record_is_not_malformed_but_by_its_range(data: bytes) -> None:
     """Then Python's lenient reader and the strict one agree, so that any reader may take it."""

@@ -67,7 +67,7 @@ def expected(seed: int) -> pa.Table:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12), RANDOMS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_order_does_not_matter(seed: int, pieces: int, rng: random.Random) -> None:
     """Segments delivered in any order, some again, and restarts between: the positions make the order."""
     segments = [piece for records in shards(seed) for piece in cut(records, rng, pieces)]
@@ -94,7 +94,7 @@ def test_the_walks_hold_anomalies_of_every_metric() -> None:
 
 
 @given(st.integers(0, 10_000), RANDOMS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_numbers_with_holes_are_scored_in_the_order_of_the_numbers(
     seed: int, rng: random.Random
 ) -> None:
@@ -200,7 +200,7 @@ def test_other_thresholds_go_on_with_a_state() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damaged_bytes_are_one_clear_line(data: st.DataObject) -> None:
     """Cut, added to, or with any byte changed."""
     whole = some_state()

@@ -46,7 +46,7 @@ def batches_of(rng: random.Random, positions: list[int]) -> list[list[int]]:
 
 
 @given(st.integers(0, 40), st.integers(0, 10**12), RANDOMS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_dense_shard_comes_out_in_order_whatever_its_batches(
     number: int, last: int, rng: random.Random
 ) -> None:
@@ -62,7 +62,7 @@ def test_a_dense_shard_comes_out_in_order_whatever_its_batches(
 
 
 @given(st.sets(st.integers(1, 60), max_size=50), RANDOMS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_follows_a_hole_waits_until_it_is_filled_or_skipped(
     there: set[int], rng: random.Random
 ) -> None:
@@ -110,7 +110,7 @@ def test_no_records_change_nothing() -> None:
 
 
 @given(st.sets(st.integers(0, 10**6), min_size=1, max_size=30), st.integers(1, 5), RANDOMS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_numbers_with_holes_come_out_in_order_each_once(
     numbers: set[int], batches: int, rng: random.Random
 ) -> None:

@@ -119,8 +119,10 @@ def test_kinesis_is_read_as_a_consumer_only_where_one_is_registered(
 
 
 @pytest.fixture
-def stream(tmp_path: Path) -> LocalStream:
-    """Five segments of ten records each, in one shard."""
+def stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStream:
+    """Five segments of ten records each, in one shard and of one hour."""
+    clock_us = now_us()
+    monkeypatch.setattr("tick_pipeline.stream.segments.now_us", lambda: clock_us)
     stream = LocalStream(tmp_path / "stream", shards=1, retention_hours=1)
     for _ in range(5):
         stream.put(pa.array(["k"] * ONE_SEGMENT), pa.array([b"{}"] * ONE_SEGMENT))
