@@ -13,7 +13,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tick_pipeline.event_time import format_short, hour_floor, now_us
 from tick_pipeline.orchestration.partitions import partition_key
@@ -27,11 +27,10 @@ from tick_pipeline.storage import (
     candle_table,
     hour_partition,
 )
+from tick_pipeline_tests.integration.browser import open_page
 from tick_pipeline_tests.integration.pipeline import MODES, Pipeline
 from tick_pipeline_tests.integration.web import (
-    CHROMIUM_VARIABLE,
     Web,
-    find_chromium,
     serve,
     wait_for,
 )
@@ -46,7 +45,6 @@ PARQUET = StorageMode.PARQUET_PROJECTION
 CANDLES = tuple(candle_table(timeframe) for timeframe in TIMEFRAMES)
 #: It is about now, and evaluated by its sensor, not by a run of an hour.
 FRESHNESS = "freshness_check"
-_PAGE_MS = 120_000
 
 
 @dataclass(frozen=True)
@@ -100,23 +98,9 @@ def failed_run(batch: Batch) -> str:
 @pytest.fixture(scope="module")
 def page() -> Generator[Page]:
     """A page of a headless browser."""
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(f"no browser: install chromium, or name one in {CHROMIUM_VARIABLE}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        page = browser.new_page(
-            viewport={"width": 1800, "height": 1150},
-            color_scheme="light",
-            timezone_id="UTC",
-            locale="en-US",
-        )
-        page.set_default_timeout(_PAGE_MS)
-        expect.set_options(timeout=_PAGE_MS)
+    options = {"color_scheme": "light", "timezone_id": "UTC", "locale": "en-US"}
+    with open_page(width=1800, height=1150, **options) as page:
         yield page
-        browser.close()
 
 
 def test_the_asset_graph_has_both_storage_modes(batch: Batch) -> None:

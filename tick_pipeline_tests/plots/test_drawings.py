@@ -10,12 +10,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-import pytest
 from PIL import Image
 
 from tick_pipeline.plots.html import html_text
 from tick_pipeline.plots.png import png_bytes
-from tick_pipeline_tests.integration.web import find_chromium
+from tick_pipeline_tests.integration.browser import open_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,30 +87,17 @@ def test_the_html_refers_to_nothing_else(picture: Picture) -> None:
 
 
 def test_a_browser_draws_the_html_and_asks_for_nothing(picture: Picture, tmp_path: Path) -> None:
-    browser_path = find_chromium()
-    if browser_path is None:
-        pytest.skip("no browser")
-    from playwright.sync_api import sync_playwright
-
     page_path = tmp_path / "picture.html"
     page_path.write_text(html_text(picture), encoding="utf-8")
     asked: list[str] = []
     said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path,
-            args=["--no-sandbox", "--disable-dev-shm-usage"],
-            timeout=120_000,
-        )
-        page = browser.new_page(viewport={"width": 1200, "height": 700})
-        page.set_default_timeout(120_000)
+    with open_page(width=1200, height=700) as page:
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(page_path.as_uri())
         page.wait_for_function("window.Bokeh && Bokeh.documents.length > 0 && Bokeh.index")
         page.wait_for_selector("canvas")
-        browser.close()
     others = [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
     assert others == []
     assert [text for text in said if "rror" in text or "efused" in text] == []

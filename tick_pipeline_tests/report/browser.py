@@ -6,17 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import pytest
-from playwright.sync_api import Page, expect, sync_playwright
-
-from tick_pipeline_tests.integration.web import CHROMIUM_VARIABLE, find_chromium
+from tick_pipeline_tests.integration.browser import open_page
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-#: A browser starts and draws in a second or two, on a busy machine in more.
-_PATIENCE_MS = 120_000.0
+    from playwright.sync_api import Page
 
 
 @dataclass
@@ -46,20 +42,8 @@ class Opened:
 @contextmanager
 def open_browser(*, width: int = 1280, height: int = 900) -> Generator[Opened]:
     """A page of a headless browser in the light, with what it asks for and complains about."""
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(f"no browser: install chromium, or name one in {CHROMIUM_VARIABLE}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-dev-shm-usage"],
-            timeout=_PATIENCE_MS,
-        )
-        page = browser.new_page(
-            viewport={"width": width, "height": height}, color_scheme="light", timezone_id="UTC"
-        )
-        page.set_default_timeout(_PATIENCE_MS)
-        expect.set_options(_PATIENCE_MS)
+    options = {"color_scheme": "light", "timezone_id": "UTC"}
+    with open_page(width=width, height=height, **options) as page:
         opened = Opened(page)
         page.on("request", lambda request: opened.asked.append(request.url))
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))
@@ -72,4 +56,3 @@ def open_browser(*, width: int = 1280, height: int = 900) -> Generator[Opened]:
             ),
         )
         yield opened
-        browser.close()
